@@ -106,3 +106,12 @@ func DerivedID(o Origin, names ...string) string {
 	}
 	return uuid.NewSHA1(namespace, []byte(b.String())).String()
 }
+
+// ParseSubject returns the vendor and the tenant of an event's subject; both are empty for another subject.
+func ParseSubject(subject string) (vendor, tenant string) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 6 || tokens[0]+"."+tokens[1] != Root {
+		return "", ""
+	}
+	return tokens[2], tokens[3]
+}

@@ -1,0 +1,130 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Stored is a message of a stream.
+type Stored[T any] struct {
+	Subject  string
+	Sequence uint64
+	At       time.Time // when JetStream stored it
+	Headers  map[string][]string
+	Message  T
+}
+
+// Filter says which messages of a stream to read.
+type Filter struct {
+	Subject string    // a subject with wildcards; empty: all
+	Since   time.Time // when it was stored; zero: from the beginning
+	Follow  bool      // wait for what comes next; else stop at the end
+}
+
+// Events reads the event stream in order, without a trace on the server. It ends with the context, or at the end of the
+// stream, or at a first error; a message that is no event is an error, fault.Invalid, behind which reading goes on.
+func (b *Bus) Events(ctx context.Context, f Filter) iter.Seq2[Stored[*pbxv1.Event], error] {
+	return read(ctx, b, EventStream, event.Root+".>", f, func() *pbxv1.Event { return new(pbxv1.Event) })
+}
+
+// Quarantined reads the quarantine as Events reads the event stream.
+func (b *Bus) Quarantined(ctx context.Context, f Filter) iter.Seq2[Stored[*pbxv1.Quarantined], error] {
+	return read(ctx, b, QuarantineStream, event.QuarantineRoot+".>", f, func() *pbxv1.Quarantined {
+		return new(pbxv1.Quarantined)
+	})
+}
+
+// DeleteQuarantined removes one message from the quarantine, after its redrive. It is fault.NotFound when it is not there.
+func (b *Bus) DeleteQuarantined(ctx context.Context, sequence uint64) error {
+	doing := fmt.Sprintf("delete message %d of %s", sequence, QuarantineStream)
+	stream, err := b.js.Stream(ctx, QuarantineStream)
+	if err != nil {
+		return unavailable(doing, err)
+	}
+	if err := stream.DeleteMsg(ctx, sequence); errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fault.New(fault.NotFound, "%s: %w", doing, err)
+	} else if err != nil {
+		return unavailable(doing, err)
+	}
+	return nil
+}
+
+func read[T proto.Message](
+	ctx context.Context, b *Bus, stream, all string, f Filter, empty func() T,
+) iter.Seq2[Stored[T], error] {
+	return func(yield func(Stored[T], error) bool) {
+		messages, pending, err := b.open(ctx, stream, all, f)
+		if err != nil {
+			yield(Stored[T]{}, err)
+			return
+		}
+		defer messages.Stop()
+		for f.Follow || pending > 0 {
+			msg, err := messages.Next(jetstream.NextContext(ctx))
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(Stored[T]{}, unavailable("read stream "+stream, err))
+				}
+				return
+			}
+			stored, left, err := decode(msg, empty())
+			if !yield(stored, err) {
+				return
+			}
+			pending = left
+		}
+	}
+}
+
+// open begins to read a stream and returns how many messages are there already.
+func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (jetstream.MessagesContext, uint64, error) {
+	doing := "read stream " + stream
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{all}, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if f.Subject != "" {
+		c.FilterSubjects = []string{f.Subject}
+	}
+	if !f.Since.IsZero() {
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &f.Since
+	}
+	consumer, err := b.js.OrderedConsumer(ctx, stream, c)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, 0, fault.New(fault.NotFound, "%s: there is none on this server yet", doing)
+	}
+	if err != nil {
+		return nil, 0, unavailable(doing, err)
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return nil, 0, unavailable(doing, err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return nil, 0, unavailable(doing, err)
+	}
+	return messages, info.NumPending, nil
+}
+
+func decode[T proto.Message](msg jetstream.Msg, into T) (stored Stored[T], pending uint64, err error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return stored, 0, fault.New(fault.Invalid, "read a message on %s: %w", msg.Subject(), err)
+	}
+	stored = Stored[T]{
+		Subject: msg.Subject(), Sequence: meta.Sequence.Stream, At: meta.Timestamp,
+		Headers: msg.Headers(), Message: into,
+	}
+	if err := proto.Unmarshal(msg.Data(), into); err != nil {
+		err = fault.New(fault.Invalid, "decode message %d on %s: %w", stored.Sequence, stored.Subject, err)
+		return stored, meta.NumPending, err
+	}
+	return stored, meta.NumPending, nil
+}

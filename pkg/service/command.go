@@ -1,0 +1,112 @@
+package service
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/switchhook/switchhook/pkg/cli"
+	"golang.org/x/term"
+)
+
+// Prefix begins the name of every flag's environment variable.
+const Prefix = "SWITCHHOOK"
+
+// Command is the program of a single part.
+func Command(part Part, short string) *cobra.Command {
+	cmd, o, logging := newCommand(part.Name, short)
+	cmd.Flags().StringVar(&o.NATS, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
+	cmd.RunE = runParts(part.Name, o, logging, part)
+	cli.Env(cmd, Prefix)
+	return cmd
+}
+
+// Standalone is the program that runs all parts on an embedded NATS server.
+func Standalone(short string, parts ...Part) *cobra.Command {
+	cmd, o, logging := newCommand("standalone", short)
+	cmd.Flags().StringVar(&o.NATSListen, "nats-listen", "127.0.0.1:4222",
+		"`address` of the embedded NATS server, for other programs to connect to")
+	cmd.Flags().StringVar(&o.Data, "data", "switchhook-data", "`folder` for the streams; made when missing")
+	cmd.RunE = runParts("standalone", o, logging, parts...)
+	cli.Env(cmd, Prefix)
+	return cmd
+}
+
+type logFlags struct{ level, format string }
+
+func newCommand(name, short string) (*cobra.Command, *Options, *logFlags) {
+	o, logging := &Options{}, &logFlags{}
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Long: short + `
+
+Each flag can also be set by the environment variable behind it. The configuration file is
+read again when it changes; a broken one is refused with a line in the log.`,
+		Example: fmt.Sprintf("  %s --config switchhook.yaml --listen 127.0.0.1:8080", name),
+		Args:    cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.Config, "config", "switchhook.yaml", "configuration `file`")
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` for HTTP")
+	flags.StringVar(&o.AdminListen, "admin-listen", "127.0.0.1:8081", "`address` for /livez, /readyz and /metrics")
+	flags.Var((*prefixes)(&o.Trusted), "trusted-proxies",
+		"`networks` of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8, separated by commas")
+	flags.StringVar(&logging.level, "log-level", "info", "least `level` to log: debug, info, warn, error")
+	flags.StringVar(&logging.format, "log-format", "auto", "`format` of the log: text, json, or auto (text on a terminal)")
+	return cmd, o, logging
+}
+
+func runParts(name string, o *Options, logging *logFlags, parts ...Part) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) (err error) {
+		if o.Log, err = logging.logger(); err != nil {
+			return err
+		}
+		return Run(cmd.Context(), name, *o, parts...)
+	}
+}
+
+func (l *logFlags) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.level)); err != nil {
+		return nil, cli.Usage("--log-level: want debug, info, warn or error, have %q", l.level)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	text := l.format == "text" || l.format == "auto" && term.IsTerminal(int(os.Stderr.Fd()))
+	switch {
+	case text:
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	case l.format == "json" || l.format == "auto":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	}
+	return nil, cli.Usage("--log-format: want text, json or auto, have %q", l.format)
+}
+
+// prefixes is a flag's value: networks separated by commas.
+type prefixes []netip.Prefix
+
+func (p *prefixes) String() string {
+	texts := make([]string, len(*p))
+	for i, prefix := range *p {
+		texts[i] = prefix.String()
+	}
+	return strings.Join(texts, ",")
+}
+
+func (p *prefixes) Set(text string) error {
+	*p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("want networks such as 10.0.0.0/8: %w", err)
+		}
+		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+func (p *prefixes) Type() string { return "networks" }

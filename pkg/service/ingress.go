@@ -1,0 +1,26 @@
+package service
+
+import (
+	"net/http"
+
+	"github.com/switchhook/switchhook/pkg/ingress"
+)
+
+// Ingress is the service that receives the webhooks of one vendor.
+func Ingress(vendor string) Part {
+	return Part{
+		Name:  "ingress-" + vendor,
+		Mount: "/" + vendor,
+		Start: func(env Env) (http.Handler, error) {
+			dialect := env.Settings.Get().Vendors[vendor]
+			if len(dialect.Exchanges()) == 0 {
+				env.Log.Info("no exchange of this vendor is configured: every webhook will be refused", "vendor", vendor)
+			}
+			h := ingress.New(dialect, ingress.Options{
+				Store: env.Bus, Directory: env.Bus, Metrics: env.Metrics, Log: env.Log, Trusted: env.Trusted,
+			})
+			env.Settings.OnChange(func(s *Settings) { h.Use(s.Vendors[vendor]) })
+			return h, nil
+		},
+	}
+}

@@ -1,0 +1,163 @@
+// Package service runs Switchhook's services: it reads the flags and the configuration, connects to the bus, serves HTTP
+// and health, and ends everything in order. A service itself is a Part, which runs in a process of its own or joined with
+// the others in standalone; it cannot tell which.
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+	_ "time/tzdata" // tenants' time zones, on machines that have none
+
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/bus/embedded"
+	"github.com/switchhook/switchhook/pkg/config"
+	"github.com/switchhook/switchhook/pkg/ingress"
+)
+
+// Part is one service's share of a process.
+type Part struct {
+	// Name is what its program is called, such as ingress-ipex.
+	Name string
+	// Mount is the path below which standalone serves its HTTP handler, such as /ipex. Alone, a part serves every path.
+	Mount string
+	// Start prepares the part: it may add actors to the group, and returns an HTTP handler or nil. What it opens lives until
+	// the process ends.
+	Start func(Env) (http.Handler, error)
+}
+
+// Env is what a part works with.
+type Env struct {
+	Log      *slog.Logger
+	Bus      *bus.Bus
+	Metrics  prometheus.Registerer
+	Trusted  ingress.Proxies // the proxies whose X-Forwarded-For is believed
+	Settings *Live
+	Group    *run.Group
+}
+
+// Options are what the flags say.
+type Options struct {
+	Config      string          // path of the configuration
+	Listen      string          // address for HTTP
+	AdminListen string          // address for health and metrics
+	NATS        string          // URL of the NATS server; unused when Data is set
+	Trusted     ingress.Proxies // see Env
+	Log         *slog.Logger
+
+	// Data is the folder of the embedded NATS server, which is used instead of another when this is set.
+	Data       string
+	NATSListen string // address of the embedded server
+}
+
+const (
+	drainLimit  = 10 * time.Second // for HTTP requests under way
+	watchEvery  = time.Second      // for a changed configuration
+	adminLimit  = time.Second      // for scrapes under way
+	readLimit   = 10 * time.Second // for a client to send a request
+	headerLimit = 5 * time.Second  // for a client to send a request's header
+	idleLimit   = 2 * time.Minute  // between two requests of one connection
+)
+
+// Run runs parts in one process until the context ends or one of them fails. It ends in order: no new HTTP requests, those
+// under way are answered, consumers finish what they handle, then the bus is closed, and the embedded server last.
+func Run(ctx context.Context, name string, o Options, parts ...Part) error {
+	settings, err := Load(o.Config)
+	if err != nil {
+		return err
+	}
+	// A taken port fails before anything runs.
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	defer listener.Close()
+	admin, err := net.Listen("tcp", o.AdminListen)
+	if err != nil {
+		return fmt.Errorf("serve health and metrics: %w", err)
+	}
+	defer admin.Close()
+
+	b, stop, err := connect(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	defer stop()
+
+	registry := newRegistry(name)
+	var group run.Group
+	group.Add(until(ctx)) // interrupted in the order of adding
+	env := Env{Log: o.Log, Bus: b, Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group}
+	health := &health{ready: b.Ready}
+	group.Add(health.drain())
+	var handlers mounts
+	server := &http.Server{Handler: &handlers}
+	group.Add(HTTP(listener, server, drainLimit))
+	for _, part := range parts {
+		handler, err := part.Start(env)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", part.Name, err)
+		}
+		if handler != nil {
+			handlers.add(part.Mount, handler, len(parts) == 1)
+		}
+	}
+	group.Add(config.Watch(o.Config, watchEvery, build, env.Settings.replace, o.Log))
+	group.Add(b.Maintain(func() config.Streams { return env.Settings.Get().Config.Streams }))
+	group.Add(HTTP(admin, &http.Server{Handler: health.handler(registry)}, adminLimit))
+	o.Log.Info("started", "service", name, "listen", listener.Addr().String(), "admin", admin.Addr().String())
+	defer o.Log.Info("stopped", "service", name)
+	return group.Run()
+}
+
+// connect connects to the bus: that of an embedded server if there is to be one.
+func connect(ctx context.Context, name string, o Options) (b *bus.Bus, stop func(), err error) {
+	options := bus.Options{URL: o.NATS, Name: name, Log: o.Log}
+	stopServer := func() {}
+	if o.Data != "" {
+		server, err := embedded.Start(embedded.Options{Listen: o.NATSListen, Data: o.Data, Log: o.Log})
+		if err != nil {
+			return nil, nil, err
+		}
+		o.Log.Info("NATS is ready", "url", server.URL(), "data", o.Data)
+		options.InProcess, options.Wait = server, true
+		stopServer = server.Stop
+	}
+	if b, err = bus.Connect(ctx, options); err != nil {
+		stopServer()
+		return nil, nil, err
+	}
+	return b, func() { b.Close(); stopServer() }, nil
+}
+
+// until returns an actor that lives as long as a context.
+func until(ctx context.Context) (execute func() error, interrupt func(error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	return func() error { <-ctx.Done(); return nil }, func(error) { cancel() }
+}
+
+// HTTP returns an actor that serves a listener. Interrupted, it takes no new requests and waits for those under way, at
+// most for the limit.
+func HTTP(l net.Listener, s *http.Server, limit time.Duration) (execute func() error, interrupt func(error)) {
+	s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout = headerLimit, readLimit, idleLimit
+	drained := make(chan struct{})
+	return func() error {
+			if err := s.Serve(l); err != http.ErrServerClosed {
+				return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+			}
+			<-drained
+			return nil
+		}, func(error) {
+			defer close(drained)
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			defer cancel()
+			if s.Shutdown(ctx) != nil {
+				_ = s.Close() // they had their time
+			}
+		}
+}

@@ -1,0 +1,245 @@
+// Package fields holds the named values of a webhook as text, whatever it came as: a JSON object or a form. It remembers
+// which values found a place in an event, so that the rest can become the event's attributes and nothing is dropped.
+package fields
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/webhook"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Fields are the values of one request. Names match without regard to case; an exact match goes first. It is not safe
+// for concurrent use.
+type Fields struct {
+	list []field
+	err  error
+}
+
+type field struct {
+	name, value string
+	nested      bool // an object or an array, as compact JSON
+	used        bool
+}
+
+// JSON reads an object. Numbers keep the digits they were written with, null means absent. Anything else, or an object
+// with anything behind it, is fault.Invalid. A byte order mark in front is passed over.
+func JSON(body []byte) (*Fields, error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	var object map[string]json.RawMessage
+	err := json.Unmarshal(body, &object)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, fault.New(fault.Invalid, "want a JSON object: have %s", wrong.Value)
+	} else if err != nil {
+		return nil, fault.New(fault.Invalid, "want a JSON object: %w", err)
+	}
+	if object == nil {
+		return nil, fault.New(fault.Invalid, "want a JSON object: have null")
+	}
+	f := &Fields{list: make([]field, 0, len(object))}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if err := f.addJSON(name, object[name]); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *Fields) addJSON(name string, raw json.RawMessage) error {
+	switch raw[0] {
+	case 'n': // null
+		return nil
+	case '"':
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return fault.New(fault.Invalid, "%s: %w", name, err)
+		}
+		f.add(name, text, false)
+	case '{', '[':
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, raw); err != nil {
+			return fault.New(fault.Invalid, "%s: %w", name, err)
+		}
+		f.add(name, compact.String(), true)
+	default: // a number, true or false
+		f.add(name, string(raw), false)
+	}
+	return nil
+}
+
+// Form reads application/x-www-form-urlencoded text. A name that stands more than once has its values joined by commas.
+func Form(text string) (*Fields, error) {
+	values, err := url.ParseQuery(strings.TrimSpace(text))
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "want a form: %w", err)
+	}
+	f := &Fields{list: make([]field, 0, len(values))}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f.add(name, strings.Join(values[name], ","), false)
+	}
+	return f, nil
+}
+
+// add makes text valid UTF-8, which is all that an event can carry.
+func (f *Fields) add(name, value string, nested bool) {
+	f.list = append(f.list, field{
+		name:   strings.ToValidUTF8(name, "\uFFFD"),
+		value:  strings.ToValidUTF8(value, "\uFFFD"),
+		nested: nested,
+	})
+}
+
+// Merge adds those of the other fields whose names are not here yet.
+func (f *Fields) Merge(other *Fields) {
+	for _, o := range other.list {
+		if f.find(o.name) == nil {
+			f.list = append(f.list, o)
+		}
+	}
+}
+
+func (f *Fields) find(name string) *field {
+	var folded *field
+	for i := range f.list {
+		switch {
+		case f.list[i].name == name:
+			return &f.list[i]
+		case folded == nil && strings.EqualFold(f.list[i].name, name):
+			folded = &f.list[i]
+		}
+	}
+	return folded
+}
+
+// Len returns how many values there are, used or not.
+func (f *Fields) Len() int { return len(f.list) }
+
+// Has reports whether there is a value of that name, be it empty.
+func (f *Fields) Has(name string) bool { return f.find(name) != nil }
+
+// Peek returns the first of these names' values that is not empty, and leaves it unused.
+func (f *Fields) Peek(names ...string) string {
+	for _, name := range names {
+		if found := f.find(name); found != nil && found.value != "" && !found.nested {
+			return found.value
+		}
+	}
+	return ""
+}
+
+// Take returns the first of these names' values that is not empty, without surrounding white space, and marks it as used;
+// the others stay. An object or array under one of the names is an error, which Err returns.
+func (f *Fields) Take(names ...string) string {
+	for _, name := range names {
+		found := f.find(name)
+		if found == nil {
+			continue
+		}
+		if found.nested {
+			f.fail(fault.New(fault.Invalid, "%s: want text or a number, have %s", name, kindOf(found.value)))
+			continue
+		}
+		found.used = true
+		if value := strings.TrimSpace(found.value); value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+func kindOf(nested string) string {
+	if strings.HasPrefix(nested, "[") {
+		return "an array"
+	}
+	return "an object"
+}
+
+// longest is longer than any call; it keeps a hostile number from overflowing a duration.
+const longest = 366 * 24 * time.Hour
+
+// TakeSeconds returns a number of seconds as a duration, or nil when the name is absent. What is no number of seconds is
+// left unused, so it stays visible among the attributes.
+func (f *Fields) TakeSeconds(name string) *durationpb.Duration {
+	text := strings.TrimSpace(f.Peek(name))
+	if text == "" {
+		f.Take(name)
+		return nil
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(seconds) || seconds < 0 || seconds > longest.Seconds() {
+		return nil
+	}
+	f.Take(name)
+	return durationpb.New(time.Duration(seconds * float64(time.Second)))
+}
+
+// Use marks values as used that have a place although nobody took them.
+func (f *Fields) Use(names ...string) {
+	for _, name := range names {
+		if found := f.find(name); found != nil {
+			found.used = true
+		}
+	}
+}
+
+// Drop removes values that must not reach anybody: credentials. Every spelling of the names goes.
+func (f *Fields) Drop(names ...string) {
+	f.list = slices.DeleteFunc(f.list, func(have field) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(have.name, name) })
+	})
+}
+
+// Conceal replaces secrets, in whatever name or value they stand.
+func (f *Fields) Conceal(secrets webhook.Secrets) {
+	for i := range f.list {
+		f.list[i].name = secrets.Conceal(f.list[i].name)
+		f.list[i].value = secrets.Conceal(f.list[i].value)
+	}
+}
+
+func (f *Fields) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// Err returns the first error of the Takes so far: a value of the wrong shape, fault.Invalid.
+func (f *Fields) Err() error { return f.err }
+
+// Rest returns the values that nobody used, for an event's attributes; nil if there are none.
+func (f *Fields) Rest() map[string]string {
+	var rest map[string]string
+	for _, have := range f.list {
+		if have.used {
+			continue
+		}
+		if rest == nil {
+			rest = make(map[string]string)
+		}
+		rest[have.name] = have.value
+	}
+	return rest
+}
+
+// Unknown returns the names of Rest that are not among the known ones, sorted; nil if there are none.
+func (f *Fields) Unknown(known ...string) []string {
+	var unknown []string
+	for _, have := range f.list {
+		isKnown := slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(have.name, name) })
+		if !have.used && !isKnown {
+			unknown = append(unknown, have.name)
+		}
+	}
+	slices.Sort(unknown)
+	return slices.Compact(unknown)
+}
