@@ -3,7 +3,6 @@
 package bus
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,7 +21,7 @@ type Options struct {
 	InProcess nats.InProcessConnProvider
 	// Name is what the server calls this connection in its lists and logs.
 	Name string
-	// Wait demands an answer of the server before Connect returns, which is right for a tool; a service goes on without,
+	// Wait demands that the server is there when Connect returns, which is right for a tool; a service goes on without it,
 	// and connects when it can.
 	Wait bool
 	// Log may be nil.
@@ -39,22 +38,20 @@ type Bus struct {
 }
 
 // Connect connects, and reconnects without end. While it is not connected, whatever is tried is fault.Unavailable.
-func Connect(ctx context.Context, o Options) (*Bus, error) {
+func Connect(o Options) (*Bus, error) {
 	b := &Bus{log: o.Log}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
+	where, err := redact(o.URL)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "connect to NATS: %w", err)
+	}
 	nc, err := nats.Connect(o.URL, b.connection(o)...)
 	if err != nil {
-		return nil, fault.New(fault.Unavailable, "connect to NATS at %s: %w", redact(o.URL), err)
+		return nil, fault.New(fault.Unavailable, "connect to NATS at %s: %w", where, err)
 	}
 	b.nc = nc
-	if o.Wait {
-		if err := nc.FlushWithContext(ctx); err != nil {
-			nc.Close()
-			return nil, fault.New(fault.Unavailable, "connect to NATS at %s: %w", redact(o.URL), err)
-		}
-	}
 	if b.js, err = jetstream.New(nc); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("set up JetStream: %w", err)
@@ -100,7 +97,9 @@ func (b *Bus) connection(o Options) []nats.Option {
 // Close sends what is still buffered and disconnects. Call it when everything that uses the bus has returned.
 func (b *Bus) Close() {
 	b.commit.close()
-	_ = b.nc.FlushTimeout(2 * time.Second) // acknowledgements; without a connection they come again by themselves
+	if b.nc.IsConnected() {
+		_ = b.nc.FlushTimeout(2 * time.Second) // acknowledgements: those that are lost come again by themselves
+	}
 	b.nc.Close()
 }
 

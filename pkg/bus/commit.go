@@ -13,15 +13,16 @@ import (
 // committer joins the events of concurrent callers into atomic batches, so that they share one sync of the server's disk: a
 // group commit. It never waits for company: what queues while a commit is on its way makes up the next one.
 type committer struct {
-	js     jetstream.JetStream
-	queue  chan *pending
-	closed chan struct{}
-	done   sync.WaitGroup
+	js    jetstream.JetStream
+	queue chan *pending
+	ctx   context.Context // ends with the committer
+	end   context.CancelFunc
+	done  sync.WaitGroup
 }
 
 // pending is one event and its caller.
 type pending struct {
-	ctx    context.Context //nolint:containedctx // the caller's, kept for as long as the caller waits
+	ctx    context.Context // the caller's
 	msg    *nats.Msg
 	result chan error // of capacity 1: nobody need be there when it comes
 }
@@ -29,14 +30,18 @@ type pending struct {
 const (
 	// committers is how many commits may be on their way at once: one is being synced while the next is being sent.
 	committers = 2
-	// maxBatch keeps a batch below the server's limit of 1,000 messages and its messages' time in memory short.
+	// maxBatch keeps a batch below the server's limit of 1,000 messages, and short.
 	maxBatch = 256
+	// minBatch is from how many events on a batch is worth it. The server stages a batch in files of its own, which costs
+	// as much as syncing a few dozen events one by one where a sync is fast, and some where it is slow.
+	minBatch = 128
 	// batchTimeout bounds the wait for one commit; after it, every event is tried alone.
 	batchTimeout = 2 * time.Second
 )
 
 func newCommitter(js jetstream.JetStream) *committer {
-	c := &committer{js: js, queue: make(chan *pending, 4*maxBatch), closed: make(chan struct{})}
+	ctx, end := context.WithCancel(context.Background())
+	c := &committer{js: js, queue: make(chan *pending, 4*maxBatch), ctx: ctx, end: end}
 	for range committers {
 		c.done.Go(c.run)
 	}
@@ -50,7 +55,7 @@ func (c *committer) start(ctx context.Context, msg *nats.Msg) (wait func() error
 	case c.queue <- p:
 	case <-ctx.Done():
 		return ctx.Err
-	case <-c.closed:
+	case <-c.ctx.Done():
 		return func() error { return nats.ErrConnectionClosed }
 	}
 	return func() error {
@@ -62,7 +67,7 @@ func (c *committer) start(ctx context.Context, msg *nats.Msg) (wait func() error
 			return publishOne(ctx, c.js, msg)
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-c.closed:
+		case <-c.ctx.Done():
 			return nats.ErrConnectionClosed
 		}
 	}
@@ -70,7 +75,7 @@ func (c *committer) start(ctx context.Context, msg *nats.Msg) (wait func() error
 
 // close ends the commits. Callers that still wait get an error.
 func (c *committer) close() {
-	close(c.closed)
+	c.end()
 	c.done.Wait()
 }
 
@@ -79,7 +84,7 @@ func (c *committer) run() {
 		select {
 		case first := <-c.queue:
 			c.commit(c.gather(first))
-		case <-c.closed:
+		case <-c.ctx.Done():
 			return
 		}
 	}
@@ -103,31 +108,56 @@ func (c *committer) gather(first *pending) []*pending {
 	}
 }
 
-// commit publishes a group and tells each caller. A batch is refused whole, if one of its ids is stored already for
-// example; each caller then publishes its own event alone, which the server's deduplication makes harmless.
+// commit publishes a group and tells each caller.
 func (c *committer) commit(group []*pending) {
-	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, batchTimeout)
 	defer cancel()
-	var err error
-	switch len(group) {
-	case 0:
+	if len(group) >= minBatch && c.together(ctx, group) == nil {
+		for _, p := range group {
+			p.result <- nil
+		}
 		return
-	case 1:
-		_, err = c.js.PublishMsg(ctx, group[0].msg, jetstream.WithRetryAttempts(0))
-	default:
-		msgs := make([]*nats.Msg, len(group))
-		for i, p := range group {
-			msgs[i] = p.msg
-		}
-		_, err = jetstreamext.PublishMsgBatch(ctx, c.js, msgs,
-			jetstreamext.BatchFlowControl{AckFirst: false})
 	}
-	for _, p := range group {
-		if err != nil { // else a message that is tried alone would still claim to be of the batch
-			p.msg.Header.Del(jetstreamext.BatchIDHeader)
-			p.msg.Header.Del(jetstreamext.BatchSeqHeader)
-			p.msg.Header.Del(jetstreamext.BatchCommitHeader)
+	c.oneByOne(ctx, group)
+}
+
+// together publishes a group as one atomic batch. The server refuses it whole when one of its events is stored already.
+func (c *committer) together(ctx context.Context, group []*pending) error {
+	msgs := make([]*nats.Msg, len(group))
+	for i, p := range group {
+		msgs[i] = p.msg
+	}
+	_, err := jetstreamext.PublishMsgBatch(ctx, c.js, msgs, jetstreamext.BatchFlowControl{AckFirst: false})
+	if err != nil {
+		for _, msg := range msgs { // else they would still claim to be of the batch
+			msg.Header.Del(jetstreamext.BatchIDHeader)
+			msg.Header.Del(jetstreamext.BatchSeqHeader)
+			msg.Header.Del(jetstreamext.BatchCommitHeader)
 		}
-		p.result <- err
+	}
+	return err
+}
+
+// oneByOne publishes a group without waiting in between. What is stored already, the server passes over.
+func (c *committer) oneByOne(ctx context.Context, group []*pending) {
+	acks := make([]jetstream.PubAckFuture, len(group))
+	for i, p := range group {
+		var err error
+		if acks[i], err = c.js.PublishMsgAsync(p.msg, jetstream.WithRetryAttempts(0)); err != nil {
+			p.result <- err
+		}
+	}
+	for i, p := range group {
+		if acks[i] == nil {
+			continue
+		}
+		select {
+		case <-acks[i].Ok():
+			p.result <- nil
+		case err := <-acks[i].Err():
+			p.result <- err
+		case <-ctx.Done():
+			p.result <- ctx.Err()
+		}
 	}
 }

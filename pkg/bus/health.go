@@ -13,8 +13,8 @@ import (
 
 const (
 	// probeEvery is how often JetStream is asked whether it is there.
-	probeEvery = 2 * time.Second
-	// lately is how long an acknowledgement counts: two probes and their time limit.
+	probeEvery = time.Second
+	// lately is how long an acknowledgement counts: a probe or two may be lost.
 	lately = 3 * probeEvery
 )
 

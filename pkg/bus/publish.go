@@ -88,7 +88,11 @@ func inject(ctx context.Context, header nats.Header) {
 	var spanID trace.SpanID
 	_, _ = rand.Read(spanID[:])
 	span = span.WithTraceID(traceID).WithSpanID(spanID)
-	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(ctx, span), propagation.HeaderCarrier(header))
+	carrier := propagation.MapCarrier{} // not a HeaderCarrier: NATS tells header names apart by case
+	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(ctx, span), carrier)
+	for name, value := range carrier {
+		header[name] = []string{value}
+	}
 }
 
 // publishOne publishes one message until it is acknowledged or the context ends.

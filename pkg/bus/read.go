@@ -50,9 +50,11 @@ func (b *Bus) DeleteQuarantined(ctx context.Context, sequence uint64) error {
 	if err != nil {
 		return unavailable(doing, err)
 	}
-	if err := stream.DeleteMsg(ctx, sequence); errors.Is(err, jetstream.ErrMsgNotFound) {
+	// Deleting what is not there is an error that nats.go does not tell from others.
+	if _, err := stream.GetMsg(ctx, sequence); errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fault.New(fault.NotFound, "%s: %w", doing, err)
-	} else if err != nil {
+	}
+	if err := stream.DeleteMsg(ctx, sequence); err != nil {
 		return unavailable(doing, err)
 	}
 	return nil

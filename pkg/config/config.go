@@ -1,0 +1,237 @@
+// Package config reads the configuration file: which tenants there are, which exchanges each has, and how long the streams
+// keep what they hold. What an exchange needs beyond its vendor and name is its vendor's business: Exchange.Decode reads it
+// into a type of the vendor's own, so a new vendor changes nothing here.
+//
+// The file is YAML without anchors, aliases, merge keys and tags. Everything that is wrong with it is said at once, by line; no secret
+// ever stands in what is said.
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/phone"
+)
+
+// Config is the whole file, with defaults applied.
+type Config struct {
+	Tenants []*Tenant // at least one
+	Streams Streams
+}
+
+// Tenant is one customer organisation with its exchanges.
+type Tenant struct {
+	Name      string         // a DNS label (event.IsToken), unique
+	Region    string         // ISO 3166 alpha-2 in upper case: the default region for national numbers
+	Location  *time.Location // never nil; UTC by default
+	Exchanges []*Exchange    // at least one, in the order of the file
+}
+
+// Exchange is one PBX of a tenant at a vendor. It comes from the file alone; the zero value has no settings.
+type Exchange struct {
+	Tenant *Tenant
+	Vendor string // a DNS label, not necessarily of a vendor that exists
+	Name   string // a DNS label, unique in the tenant; the vendor's name by default
+
+	node *yaml.Node
+	at   place
+	src  *sources
+}
+
+// Origin returns where the exchange's events come from.
+func (e *Exchange) Origin() event.Origin {
+	return event.Origin{Vendor: e.Vendor, Tenant: e.Tenant.Name, Exchange: e.Name}
+}
+
+// Decode reads every key of the exchange but vendor and name into a pointer to a struct with yaml tags. It is strict: a key
+// without a field is a problem, and so is a value of the wrong type, null included. What the file does not give stays as it
+// is, so defaults go in before; with the tag option "required" that is a problem too. A field of type Secret can also be
+// given as a file, under its key with "_file" after it. A number given for text is taken as it is written.
+//
+// It returns Problems, or nil. Files and variables are read anew each time.
+func (e *Exchange) Decode(into any) error {
+	d := decoder{src: e.src}
+	v := reflect.ValueOf(into).Elem()
+	fields := fieldsOf(v.Type())
+	fields["vendor"], fields["name"] = field{index: -1}, field{index: -2}
+	if e.node != nil {
+		d.structure(e.node, e.at, v, fields)
+	}
+	return d.problems.err()
+}
+
+// Problem returns a problem at the line of a key, named by a dotted path from the exchange such as "webhook.secret" or
+// "codes[1]". Where there is no such key, it is at the line of the nearest parent that exists.
+func (e *Exchange) Problem(path, format string, args ...any) Problem {
+	return place{join(e.at.path, path), lineOf(e.node, e.at.line, path)}.problem(format, args...)
+}
+
+// Load reads the file and builds what is wanted of it. Whatever is wrong, in the file or in what build says, comes at once,
+// as a *FileError. So that it can, build is also called for a file with problems, with the part that could be read: tenants
+// may then lack anything but a location, exchanges anything but a vendor, and what it returns is dropped. It may return a
+// Problem, Problems, these joined or wrapped, or any other error.
+func Load[T any](path string, build func(*Config) (T, error)) (T, error) {
+	built, _, err := load(path, build)
+	return built, err
+}
+
+func load[T any](path string, build func(*Config) (T, error)) (T, *sources, error) {
+	var none T
+	src := newSources(filepath.Dir(path))
+	data, err := src.file(path)
+	if err != nil {
+		return none, src, &FileError{path, Problems{{Message: cause(err).Error()}}}
+	}
+	c, problems := parse(data, src)
+	if c != nil {
+		built, err := build(c)
+		problems = append(problems, problemsIn(err)...)
+		if len(problems) == 0 {
+			return built, src, nil
+		}
+	}
+	return none, src, &FileError{path, problems.sorted()}
+}
+
+// Parse reads a configuration from the bytes of a file. Relative paths in it start at the working directory. It returns
+// Problems, and then no configuration.
+func Parse(data []byte) (*Config, error) {
+	c, problems := parse(data, newSources("."))
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// parse returns what could be read, which is nil only if nothing could.
+func parse(data []byte, src *sources) (*Config, Problems) {
+	root, problems := readDocument(data)
+	if root == nil {
+		return nil, problems
+	}
+	file := struct {
+		Tenants []yaml.Node `yaml:"tenants,required"`
+		Streams Streams     `yaml:"streams"`
+	}{Streams: defaultStreams()}
+	d := decoder{src, problems}
+	d.value(root, place{line: root.Line}, reflect.ValueOf(&file).Elem())
+	c := &Config{Streams: file.Streams}
+	d.streams(root, c.Streams)
+	named := make(map[string]place)
+	for i := range file.Tenants {
+		n := &file.Tenants[i]
+		at := place{path: "tenants"}.index(i, n)
+		t := d.tenant(n, at)
+		if first, taken := named[t.Name]; taken && t.Name != "" {
+			d.problem(place{at.path + ".name", lineOf(n, at.line, "name")}, "%s is already the name of %s", t.Name, first.path)
+		} else {
+			named[t.Name] = at
+		}
+		c.Tenants = append(c.Tenants, t)
+	}
+	return c, d.problems
+}
+
+func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
+	given := struct {
+		Name      label       `yaml:"name,required"`
+		Region    region      `yaml:"region,required"`
+		Timezone  zone        `yaml:"timezone"`
+		Exchanges []yaml.Node `yaml:"exchanges,required"`
+	}{Timezone: zone{time.UTC}}
+	d.value(n, at, reflect.ValueOf(&given).Elem())
+	t := &Tenant{Name: string(given.Name), Region: string(given.Region), Location: given.Timezone.Location}
+	named := make(map[string]*Exchange)
+	for i := range given.Exchanges {
+		element := &given.Exchanges[i]
+		e := d.exchange(element, place{path: at.path + ".exchanges"}.index(i, element), t)
+		if e == nil {
+			continue
+		}
+		if first := named[e.Name]; first != nil {
+			d.problems = append(d.problems, e.sameName(first))
+		} else {
+			named[e.Name] = e
+		}
+		t.Exchanges = append(t.Exchanges, e)
+	}
+	return t
+}
+
+// exchange returns nil for an exchange that nobody can make anything of, since its vendor is not known.
+func (d *decoder) exchange(n *yaml.Node, at place, t *Tenant) *Exchange {
+	var given struct {
+		Vendor label `yaml:"vendor,required"`
+		Name   label `yaml:"name"`
+	}
+	own := *n
+	if n.Kind == yaml.MappingNode {
+		own.Content = nil
+		for pair := range pairs(n) {
+			if key := pair[0].Value; key == "vendor" || key == "name" {
+				own.Content = append(own.Content, pair...)
+			}
+		}
+	}
+	d.value(&own, at, reflect.ValueOf(&given).Elem())
+	if given.Vendor == "" {
+		return nil
+	}
+	e := &Exchange{Tenant: t, Vendor: string(given.Vendor), Name: string(given.Name), node: n, at: at, src: d.src}
+	if e.Name == "" {
+		e.Name = e.Vendor
+	}
+	return e
+}
+
+func (e *Exchange) sameName(first *Exchange) Problem {
+	hint := ""
+	if e.unnamed() || first.unnamed() {
+		hint = ", since without a name it is the vendor's: name them"
+	}
+	return e.Problem("name", "%s is already the name of %s%s", e.Name, first.at.path, hint)
+}
+
+func (e *Exchange) unnamed() bool {
+	key, _ := find(e.node, "name")
+	return key == nil
+}
+
+// label is a DNS label.
+type label string
+
+func (l *label) UnmarshalText(text []byte) error {
+	if !event.IsToken(string(text)) {
+		return fmt.Errorf("want a DNS label (1 to 63 of a-z, 0-9 and -, which stands at neither end), have %q", text)
+	}
+	*l = label(text)
+	return nil
+}
+
+// region is a region that telephone numbers are known of.
+type region string
+
+func (r *region) UnmarshalText(text []byte) error {
+	if !phone.KnownRegion(string(text)) {
+		return fmt.Errorf("want a region of two capital letters such as CZ, have %q", text)
+	}
+	*r = region(text)
+	return nil
+}
+
+// zone is a time zone by its IANA name.
+type zone struct{ *time.Location }
+
+func (z *zone) UnmarshalText(text []byte) error {
+	location, err := time.LoadLocation(string(text))
+	if err != nil || location == time.Local {
+		return fmt.Errorf("want a time zone such as Europe/Prague, have %q", text)
+	}
+	z.Location = location
+	return nil
+}
