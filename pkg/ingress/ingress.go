@@ -26,8 +26,7 @@ import (
 const MaxBody = 64 << 10
 
 const (
-	// storeLimit is how long an exchange waits for its answer while JetStream does not acknowledge.
-	storeLimit = 5 * time.Second
+	storeLimit = 5 * time.Second // see Options
 	// askLimit is how long a caller waits for us to say who they are. Exchanges give up after a second.
 	askLimit = 400 * time.Millisecond
 	// retryAfter is what an exchange is told when nothing can be stored, in seconds.
@@ -53,9 +52,11 @@ type Options struct {
 	Directory Directory
 	Metrics   prometheus.Registerer // one handler of a vendor registers with it
 	Log       *slog.Logger
-	Trusted   Proxies          // the proxies whose X-Forwarded-For is believed
-	Now       func() time.Time // nil: time.Now
-	NewID     func() string    // nil: event.NewID
+	Trusted   Proxies // the proxies whose X-Forwarded-For is believed
+	// StoreLimit is how long an exchange waits for its answer while JetStream does not acknowledge. Zero means 5 s.
+	StoreLimit time.Duration
+	Now        func() time.Time // nil: time.Now
+	NewID      func() string    // nil: event.NewID
 }
 
 // Handler receives the webhooks of one vendor, on any path.
@@ -72,6 +73,9 @@ func New(v webhook.Vendor, o Options) *Handler {
 	}
 	if o.NewID == nil {
 		o.NewID = event.NewID
+	}
+	if o.StoreLimit == 0 {
+		o.StoreLimit = storeLimit
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -147,7 +151,7 @@ func (h *Handler) keep(ctx context.Context, ex webhook.Exchange, r webhook.Reque
 		return answer{outcome: empty}
 	}
 	Complete(reading.Events, ex.Origin(), r.ReceivedAt, h.options.NewID)
-	ctx, cancel := context.WithTimeout(ctx, storeLimit)
+	ctx, cancel := context.WithTimeout(ctx, h.options.StoreLimit)
 	defer cancel()
 	if err := h.options.Store.Publish(ctx, reading.Events...); err != nil {
 		return answer{outcome: unavailable, err: err}
@@ -161,12 +165,12 @@ func (h *Handler) keep(ctx context.Context, ex webhook.Exchange, r webhook.Reque
 
 func (h *Handler) quarantine(ctx context.Context, ex webhook.Exchange, r webhook.Request, cause error) answer {
 	q := newQuarantined(h.options.NewID(), ex, r, cause)
-	ctx, cancel := context.WithTimeout(ctx, storeLimit)
+	ctx, cancel := context.WithTimeout(ctx, h.options.StoreLimit)
 	defer cancel()
 	if err := h.options.Store.Quarantine(ctx, q); err != nil {
 		return answer{outcome: unavailable, err: err}
 	}
-	return answer{outcome: inQuarantine, ids: []string{q.GetId()}, err: cause}
+	return answer{outcome: inQuarantine, ids: []string{q.GetId()}, err: errors.New(q.GetError())}
 }
 
 // ask returns nil when nobody answers in time: the caller must not wait for our troubles.

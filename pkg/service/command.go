@@ -24,12 +24,15 @@ func Command(part Part, short string) *cobra.Command {
 	return cmd
 }
 
-// Standalone is the program that runs all parts on an embedded NATS server.
-func Standalone(short string, parts ...Part) *cobra.Command {
+// Standalone is the program that runs all parts on a NATS server of its own, which start starts.
+func Standalone(
+	short string, start func(listen, data string, log *slog.Logger) (Server, error), parts ...Part,
+) *cobra.Command {
 	cmd, o, logging := newCommand("standalone", short)
-	cmd.Flags().StringVar(&o.NATSListen, "nats-listen", "127.0.0.1:4222",
+	listen := cmd.Flags().String("nats-listen", "127.0.0.1:4222",
 		"`address` of the embedded NATS server, for other programs to connect to")
-	cmd.Flags().StringVar(&o.Data, "data", "switchhook-data", "`folder` for the streams; made when missing")
+	data := cmd.Flags().String("data", "switchhook-data", "`folder` for the streams; made when missing")
+	o.Embed = func(log *slog.Logger) (Server, error) { return start(*listen, *data, log) }
 	cmd.RunE = runParts("standalone", o, logging, parts...)
 	cli.Env(cmd, Prefix)
 	return cmd

@@ -15,7 +15,6 @@ import (
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/switchhook/switchhook/pkg/bus"
-	"github.com/switchhook/switchhook/pkg/bus/embedded"
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/ingress"
 )
@@ -46,13 +45,18 @@ type Options struct {
 	Config      string          // path of the configuration
 	Listen      string          // address for HTTP
 	AdminListen string          // address for health and metrics
-	NATS        string          // URL of the NATS server; unused when Data is set
+	NATS        string          // URL of the NATS server
 	Trusted     ingress.Proxies // see Env
 	Log         *slog.Logger
+	// Embed starts a NATS server in this process, which is used instead of another. It may be nil.
+	Embed func(*slog.Logger) (Server, error)
+}
 
-	// Data is the folder of the embedded NATS server, which is used instead of another when this is set.
-	Data       string
-	NATSListen string // address of the embedded server
+// Server is a NATS server in this process, as embedded.Server is. Only standalone links one.
+type Server interface {
+	URL() string
+	InProcessConn() (net.Conn, error)
+	Stop()
 }
 
 const (
@@ -83,7 +87,7 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	}
 	defer admin.Close()
 
-	b, stop, err := connect(ctx, name, o)
+	b, stop, err := connect(name, o)
 	if err != nil {
 		return err
 	}
@@ -116,19 +120,19 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 }
 
 // connect connects to the bus: that of an embedded server if there is to be one.
-func connect(ctx context.Context, name string, o Options) (b *bus.Bus, stop func(), err error) {
+func connect(name string, o Options) (b *bus.Bus, stop func(), err error) {
 	options := bus.Options{URL: o.NATS, Name: name, Log: o.Log}
 	stopServer := func() {}
-	if o.Data != "" {
-		server, err := embedded.Start(embedded.Options{Listen: o.NATSListen, Data: o.Data, Log: o.Log})
+	if o.Embed != nil {
+		server, err := o.Embed(o.Log)
 		if err != nil {
 			return nil, nil, err
 		}
-		o.Log.Info("NATS is ready", "url", server.URL(), "data", o.Data)
+		o.Log.Info("NATS is ready", "url", server.URL())
 		options.InProcess, options.Wait = server, true
 		stopServer = server.Stop
 	}
-	if b, err = bus.Connect(ctx, options); err != nil {
+	if b, err = bus.Connect(options); err != nil {
 		stopServer()
 		return nil, nil, err
 	}

@@ -2,6 +2,9 @@
 package main
 
 import (
+	"log/slog"
+
+	"github.com/switchhook/switchhook/pkg/bus/embedded"
 	"github.com/switchhook/switchhook/pkg/cli"
 	"github.com/switchhook/switchhook/pkg/service"
 	"github.com/switchhook/switchhook/pkg/vendors"
@@ -12,5 +15,9 @@ func main() {
 	for _, vendor := range vendors.Names() {
 		parts = append(parts, service.Ingress(vendor))
 	}
-	cli.Main(service.Standalone("Runs all of Switchhook in one process, on an embedded NATS server.", parts...))
+	cli.Main(service.Standalone("Runs all of Switchhook in one process, on an embedded NATS server.", startNATS, parts...))
+}
+
+func startNATS(listen, data string, log *slog.Logger) (service.Server, error) {
+	return embedded.Start(embedded.Options{Listen: listen, Data: data, Log: log})
 }

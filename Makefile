@@ -1,0 +1,59 @@
+# Switchhook. `make help` lists the targets.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS := -s -w -X github.com/switchhook/switchhook/pkg/cli.Version=$(VERSION)
+TOOL    := $(GO) tool -modfile=tools/go.mod
+# What a change is compared with for `buf breaking`.
+MAIN    ?= main
+FUZZTIME ?= 10s
+
+SERVICES := $(notdir $(wildcard services/*))
+
+.PHONY: check help build test demo generate generate-check breaking lint arch fuzz chaos bench clean
+
+check: generate-check breaking lint arch build test ## everything that CI demands
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the programs, into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./services/,$(SERVICES))
+
+test: ## all tests, with the race detector
+	$(GO) test -race -timeout 10m ./...
+
+demo: build ## standalone with simulated exchanges; prints the events as they come
+	@./scripts/demo
+
+generate: ## Go code from proto/
+	$(TOOL) buf generate
+
+generate-check: generate ## the committed code is what proto/ gives
+	@git diff --exit-code -- proto || { echo 'generated code is stale: commit what make generate wrote' >&2; exit 1; }
+
+breaking: ## no change of proto/ breaks those who build on it
+	@if git rev-parse -q --verify $(MAIN):proto >/dev/null; then \
+		$(TOOL) buf breaking --against '.git#ref=$(MAIN)'; \
+	else echo 'buf breaking: $(MAIN) has no proto/ yet, nothing to compare with'; fi
+
+lint: ## buf lint, go vet and golangci-lint
+	$(TOOL) buf lint
+	$(TOOL) golangci-lint run ./...
+
+arch: ## who may import whom
+	@./scripts/arch
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@./scripts/fuzz $(FUZZTIME)
+
+chaos: ## the long form of the tests that kill processes
+	$(GO) test -race -timeout 60m -count 1 -run 'Kill' ./test/... -long
+
+bench: build ## figures, with the method beside them; see test/bench/README.md
+	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/...
+	$(GO) run ./test/bench
+
+clean: ## remove what was built
+	rm -rf bin
