@@ -82,7 +82,9 @@ func (b *Bus) connection(o Options) []nats.Option {
 			b.log.Info("reconnected to NATS", "server", nc.ConnectedUrlRedacted())
 		}),
 		nats.ConnectHandler(func(nc *nats.Conn) {
-			b.log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted())
+			if o.InProcess == nil { // else there is no URL
+				b.log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted())
+			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			b.log.Warn("NATS reports an error", "err", err)

@@ -94,7 +94,7 @@ func (b *Bus) maintain(ctx context.Context, want config.Streams, ensured *config
 			return err
 		}
 		*ensured = want
-		b.log.Info("streams are ready", "replicas", want.Replicas, "events_max_age", want.EventsMaxAge)
+		b.log.Info("streams are ready", "replicas", want.Replicas, "events_max_age", want.EventsMaxAge.String())
 	}
 	if _, err := b.js.Stream(ctx, EventStream); err != nil {
 		*ensured = config.Streams{}

@@ -1,9 +1,9 @@
-// Package config reads the configuration file: which tenants there are, which exchanges each has, and how long the streams
-// keep what they hold. What an exchange needs beyond its vendor and name is its vendor's business: Exchange.Decode reads it
-// into a type of the vendor's own, so a new vendor changes nothing here.
+// Package config reads the configuration file: which tenants there are, which exchanges each has, and how long the
+// streams keep what they hold. What an exchange needs beyond its vendor and name is its vendor's business:
+// Exchange.Decode reads it into a type of the vendor's own, so a new vendor changes nothing here.
 //
-// The file is YAML without anchors, aliases, merge keys and tags. Everything that is wrong with it is said at once, by line; no secret
-// ever stands in what is said.
+// The file is YAML without anchors, aliases, merge keys and tags. Everything that is wrong with it is said at once, by
+// line; no secret ever stands in what is said.
 package config
 
 import (
@@ -48,10 +48,11 @@ func (e *Exchange) Origin() event.Origin {
 	return event.Origin{Vendor: e.Vendor, Tenant: e.Tenant.Name, Exchange: e.Name}
 }
 
-// Decode reads every key of the exchange but vendor and name into a pointer to a struct with yaml tags. It is strict: a key
-// without a field is a problem, and so is a value of the wrong type, null included. What the file does not give stays as it
-// is, so defaults go in before; with the tag option "required" that is a problem too. A field of type Secret can also be
-// given as a file, under its key with "_file" after it. A number given for text is taken as it is written.
+// Decode reads every key of the exchange but vendor and name into a pointer to a struct with yaml tags. It is strict: a
+// key without a field is a problem, and so is a value of the wrong type, null included. What the file does not give
+// stays as it is, so defaults go in before; with the tag option "required" that is a problem too. A field of type
+// Secret can also be given as a file, under its key with "_file" after it. A number given for text is taken as it is
+// written.
 //
 // It returns Problems, or nil. Files and variables are read anew each time.
 func (e *Exchange) Decode(into any) error {
@@ -66,15 +67,16 @@ func (e *Exchange) Decode(into any) error {
 }
 
 // Problem returns a problem at the line of a key, named by a dotted path from the exchange such as "webhook.secret" or
-// "codes[1]". Where there is no such key, it is at the line of the nearest parent that exists.
+// "codes[1]". Where there is no such key, it is at the line of the nearest parent that exists. The message begins with
+// the whole path: "tenants[0].exchanges[1].webhook.secret: …".
 func (e *Exchange) Problem(path, format string, args ...any) Problem {
 	return place{join(e.at.path, path), lineOf(e.node, e.at.line, path)}.problem(format, args...)
 }
 
-// Load reads the file and builds what is wanted of it. Whatever is wrong, in the file or in what build says, comes at once,
-// as a *FileError. So that it can, build is also called for a file with problems, with the part that could be read: tenants
-// may then lack anything but a location, exchanges anything but a vendor, and what it returns is dropped. It may return a
-// Problem, Problems, these joined or wrapped, or any other error.
+// Load reads the file and builds what is wanted of it. Whatever is wrong, in the file or in what build says, comes at
+// once, as a *FileError. So that it can, build is also called for a file with problems, with the part that could be
+// read: tenants may then lack anything but a location, exchanges anything but a vendor, and what it returns is dropped.
+// It may return a Problem, Problems, these joined or wrapped, or any other error.
 func Load[T any](path string, build func(*Config) (T, error)) (T, error) {
 	built, _, err := load(path, build)
 	return built, err
@@ -153,7 +155,7 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 		if e == nil {
 			continue
 		}
-		if first := named[e.Name]; first != nil {
+		if first := named[e.Name]; first != nil && e.Name != "" {
 			d.problems = append(d.problems, e.sameName(first))
 		} else {
 			named[e.Name] = e
@@ -183,7 +185,7 @@ func (d *decoder) exchange(n *yaml.Node, at place, t *Tenant) *Exchange {
 		return nil
 	}
 	e := &Exchange{Tenant: t, Vendor: string(given.Vendor), Name: string(given.Name), node: n, at: at, src: d.src}
-	if e.Name == "" {
+	if e.unnamed() {
 		e.Name = e.Vendor
 	}
 	return e

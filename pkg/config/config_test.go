@@ -63,6 +63,9 @@ func decodeAll(c *config.Config) (map[string]settings, error) {
 		for _, e := range t.Exchanges {
 			var s settings
 			errs = append(errs, e.Decode(&s))
+			if e.Vendor == "" || t.Location == nil {
+				errs = append(errs, errors.New("want a vendor and a location whatever is wrong, have none"))
+			}
 			if e.Vendor == "nobody" {
 				errs = append(errs, complaints(e))
 			}
@@ -105,8 +108,8 @@ func files(t testing.TB, folder string) []string {
 	return paths
 }
 
-// TestBroken compares what is wrong with each file in testdata/broken with the text beside it. Everything secret in these
-// files contains "hunter2".
+// TestBroken compares what is wrong with each file in testdata/broken with the text beside it. Everything secret in
+// these files contains "hunter2".
 func TestBroken(t *testing.T) {
 	setEnv(t)
 	for _, path := range files(t, "broken") {
@@ -201,7 +204,7 @@ func TestEverything(t *testing.T) {
 		t.Errorf("want Europe/Bratislava, have %s", have)
 	}
 
-	have := settings{API: &api{Port: 443, VpbxID: 1}, Ignored: "kept"} // Defaults stay, unless the file says otherwise.
+	have := settings{API: &api{Port: 443, VpbxID: 1}, unexported: "kept", Ignored: "kept"} // Defaults stay, unless the file says otherwise.
 	if err := c.Tenants[0].Exchanges[0].Decode(&have); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +214,7 @@ func TestEverything(t *testing.T) {
 			Token:  config.NewSecret("before-t0ken-between-t0ken-after"),
 			VpbxID: 42, Timeout: 90 * time.Second, Retry: true, Port: 443,
 		},
-		Ignored: "kept",
+		unexported: "kept", Ignored: "kept",
 	}
 	want.Webhook.AccountID, want.Webhook.AccessCode = "010", "0x1F"
 	want.Webhook.Secret = config.NewSecret("12.50")
@@ -260,8 +263,9 @@ func TestParse(t *testing.T) {
 	if have, _ := errors.AsType[config.Problems](err); c != nil || !slices.Equal(want, have) {
 		t.Errorf("want %v, have %v, %v", want, c, err)
 	}
-	if want, have := "line 1: tenants: want at least one\nline 2: streams.replicas: want 1, 3 or 5", err.Error(); want != have {
-		t.Errorf("want %q, have %q", want, have)
+	const text = "line 1: tenants: want at least one\nline 2: streams.replicas: want 1, 3 or 5"
+	if have := err.Error(); text != have {
+		t.Errorf("want %q, have %q", text, have)
 	}
 }
 

@@ -247,8 +247,8 @@ type field struct {
 	required bool // the mapping must have it, a list at least one element
 }
 
-// fieldsOf returns the fields of a struct by key: that of the yaml tag, or the name in lower case. The option "required" of
-// the tag is ours.
+// fieldsOf returns the fields of a struct by key: that of the yaml tag, or the name in lower case. The option
+// "required" of the tag is ours.
 func fieldsOf(t reflect.Type) map[string]field {
 	fields := make(map[string]field)
 	for i := range t.NumField() {
@@ -268,8 +268,8 @@ func fieldsOf(t reflect.Type) map[string]field {
 	return fields
 }
 
-// unknownKey says what is wrong with a key. It shows only what looks like one: an unquoted secret with a comma or a colon in
-// it can end up as a key.
+// unknownKey says what is wrong with a key. It shows only what looks like one: an unquoted secret with a comma or a
+// colon in it can end up as a key.
 func unknownKey(key, value *yaml.Node, fields map[string]field) string {
 	known := slices.Sorted(maps.Keys(fields))
 	if value.Value == "" && isNull(value) || !isName(strings.ReplaceAll(key.Value, "-", "_")) {

@@ -44,9 +44,10 @@ func readDocument(data []byte) (*yaml.Node, Problems) {
 	return root, d.problems
 }
 
-// restrict refuses what makes a document hard to read by line: anchors, aliases, merge keys and tags, which are also what an unquoted
-// secret may look like. What is refused loses its kind, and is passed over from then on. Lines that the parser places behind
-// the end of the file are moved to its last.
+// restrict refuses what makes a document hard to read by line: anchors, aliases, merge keys and tags, which are also
+// what an unquoted secret may look like. What is refused loses its kind, and is passed over from then on. Lines that
+// the parser places behind the end of the file, since it knows more line breaks than an editor does, are moved to its
+// last.
 func (d *decoder) restrict(n *yaml.Node, last int) {
 	n.Line = min(n.Line, last)
 	if n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 || n.Tag == "!!merge" {

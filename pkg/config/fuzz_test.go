@@ -12,8 +12,8 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 )
 
-// FuzzParse wants a configuration or an error, never both; every problem on a line that the file has; and errors that do not
-// depend on secrets: with another secret in its place, the text is the same to the letter.
+// FuzzParse wants a configuration or an error, never both; every problem on a line that the file has; and errors that
+// do not depend on secrets: with another secret in its place, the text is the same to the letter.
 func FuzzParse(f *testing.F) {
 	for _, path := range slices.Concat(files(f, "good"), files(f, "broken")) {
 		data, err := os.ReadFile(path)

@@ -16,7 +16,8 @@ const redacted = "(secret)"
 
 // Secret is a credential that prints as "(secret)" wherever it is formatted, logged or encoded. In the file it is text
 // in which ${NAME} stands for an environment variable; or, under the key with "_file" after it, the path of a file that
-// holds it. The zero value is no secret. Secrets cannot be compared with ==: compare what Reveal returns, in constant time.
+// holds it. The zero value is no secret. Secrets cannot be compared with ==: compare what Reveal returns, in constant
+// time.
 type Secret struct {
 	_ [0]func() // Forbids ==, which would compare pointers.
 
@@ -66,7 +67,7 @@ func (d *decoder) secret(n *yaml.Node, at place, into *Secret) {
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		if !closed || !isName(name) {
-			d.problem(at, "want ${NAME} with the name of an environment variable; a secret that itself contains ${ goes into a file")
+			d.problem(at, "want ${NAME} with a variable's name (a secret that itself contains ${ goes into a file)")
 			return
 		}
 		value := d.src.env(name)
@@ -79,7 +80,8 @@ func (d *decoder) secret(n *yaml.Node, at place, into *Secret) {
 	}
 }
 
-// secretFile decodes a secret given as the path of a file. The path is not shown: somebody may have put the secret there.
+// secretFile decodes a secret given as the path of a file. The path is not shown, as somebody may have put the secret
+// there.
 func (d *decoder) secretFile(n *yaml.Node, at place, into *Secret) {
 	path, ok := d.text(n, at)
 	if !ok {

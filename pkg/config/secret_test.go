@@ -41,7 +41,8 @@ func TestSecretDoesNotLeak(t *testing.T) {
 		}
 	}
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&shown, nil), slog.NewJSONHandler(&shown, nil)} {
-		slog.New(handler).Info("shown", "secret", secret, "pointer", &secret, "held", held, slog.Group("group", "secret", secret))
+		log := slog.New(handler).With("secret", secret)
+		log.Info("shown", "pointer", &secret, "held", held, slog.Group("group", "secret", secret))
 	}
 	if have := secret.LogValue().String(); have != "(secret)" {
 		t.Errorf("want (secret) in logs, have %s", have)
@@ -127,9 +128,9 @@ func TestSecretFile(t *testing.T) {
 			}
 			write(t, path, test.content)
 			file := filepath.Join(folder, "config.yaml")
-			write(t, file, "tenants: [{name: acme, region: CZ, exchanges: [{vendor: xvb, webhook: {secret_file: "+test.path+"}}]}]")
+			write(t, file, fileOf("acme", "password_file: "+test.path))
 			all, err := config.Load(file, decodeAll)
-			if have := all["xvb/acme/xvb"].Webhook.Secret.Reveal(); err != nil || test.want != have {
+			if have := all["xvb/acme/xvb"].Webhook.Password.Reveal(); err != nil || test.want != have {
 				t.Errorf("want %q, have %q, %v", test.want, have, err)
 			}
 		})

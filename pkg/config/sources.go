@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// sources reads what a configuration is made of, and remembers what it read, so that it can be told when any of it is no
+// sources reads what a configuration is made of, and remembers what it read, so that it can tell when any of it is no
 // longer the same.
 type sources struct {
 	dir string // where relative paths start

@@ -14,8 +14,8 @@ type Streams struct {
 	EventsMaxAge time.Duration `yaml:"events_max_age"`
 	// QuarantineMaxAge is how long the quarantine keeps what it holds: at least an hour, 30 days by default.
 	QuarantineMaxAge time.Duration `yaml:"quarantine_max_age"`
-	// DuplicateWindow is how long JetStream remembers the ids of events, and so how late a repeated one is still recognised:
-	// 2 minutes to 24 hours, and at most EventsMaxAge; 10 minutes by default.
+	// DuplicateWindow is how long JetStream remembers the ids of events, and so how late a repeated one is still
+	// recognised: 2 minutes to 24 hours, and at most EventsMaxAge; 10 minutes by default.
 	DuplicateWindow time.Duration `yaml:"duplicate_window"`
 }
 

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Watch returns an actor, the two arguments of run.Group.Add, that keeps what was built from a file up to date. Each "every"
-// (which must be positive) it looks whether the content of the file is still the same, and that of the secret files and
-// environment variables it names; if not, it builds anew and applies. A file that is unreadable or broken is logged once,
-// and what was applied before stays.
+// Watch returns an actor, the two arguments of run.Group.Add, that keeps what was built from a file up to date. Each
+// "every" (which must be positive) it looks whether the content of the file is still the same, and that of the secret
+// files and environment variables it names; if not, it builds anew and applies. What is unreadable or broken is logged
+// once, until it changes again, and what was applied before stays.
 //
 // It starts with a look of its own and applies what it finds, even if that is what Load returned: the file may have
-// changed in between. So apply must not mind the same configuration twice. All calls come from the goroutine that runs
-// execute, and interrupt waits for none of them.
+// changed in between. So apply must not mind the same configuration twice. All calls of build and apply come from the
+// goroutine that runs execute.
 func Watch[T any](
 	path string, every time.Duration, build func(*Config) (T, error), apply func(T), log *slog.Logger,
 ) (execute func() error, interrupt func(error)) {

@@ -172,15 +172,16 @@ func TestWatchSecrets(t *testing.T) {
 	})
 }
 
-// TestWatchKubernetes swaps the link that a mounted ConfigMap consists of: config.yaml -> ..data/config.yaml, ..data -> a folder.
+// TestWatchKubernetes swaps the link in a mounted ConfigMap: config.yaml -> ..data/config.yaml, ..data -> a folder.
 func TestWatchKubernetes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mount := t.TempDir()
 		path := filepath.Join(mount, "config.yaml")
 		swap := func(version, tenant, password string) {
+			content := []byte(fileOf(tenant, "password_file: password"))
 			if err := errors.Join(
 				os.Mkdir(filepath.Join(mount, version), 0o700),
-				os.WriteFile(filepath.Join(mount, version, "config.yaml"), []byte(fileOf(tenant, "password_file: password")), 0o600),
+				os.WriteFile(filepath.Join(mount, version, "config.yaml"), content, 0o600),
 				os.WriteFile(filepath.Join(mount, version, "password"), []byte(password), 0o600),
 				os.Symlink(version, filepath.Join(mount, "..new")),
 				os.Rename(filepath.Join(mount, "..new"), filepath.Join(mount, "..data")),

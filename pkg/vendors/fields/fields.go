@@ -32,6 +32,16 @@ type field struct {
 	used        bool
 }
 
+// Read reads a body by its bytes, since its content type is whatever somebody chose: as JSON what begins like JSON, or has no
+// "=" in it as a form would; anything else, and nothing at all, as a form.
+func Read(body []byte) (*Fields, error) {
+	text := bytes.TrimLeft(body, "\ufeff \t\r\n")
+	if len(text) > 0 && (strings.IndexByte(`{["`, text[0]) >= 0 || !bytes.Contains(text, []byte("="))) {
+		return JSON(text)
+	}
+	return Form(string(text))
+}
+
 // JSON reads an object. Numbers keep the digits they were written with, null means absent. Anything else, or an object
 // with anything behind it, is fault.Invalid. A byte order mark in front is passed over.
 func JSON(body []byte) (*Fields, error) {
@@ -99,10 +109,15 @@ func (f *Fields) add(name, value string, nested bool) {
 	})
 }
 
-// Merge adds those of the other fields whose names are not here yet.
+// Merge adds those of the other fields whose names are not here yet, without regard to case.
 func (f *Fields) Merge(other *Fields) {
+	// A set, since a stranger may send thousands.
+	taken := make(map[string]bool, len(f.list))
+	for _, have := range f.list {
+		taken[strings.ToLower(have.name)] = true
+	}
 	for _, o := range other.list {
-		if f.find(o.name) == nil {
+		if !taken[strings.ToLower(o.name)] {
 			f.list = append(f.list, o)
 		}
 	}
@@ -181,6 +196,21 @@ func (f *Fields) TakeSeconds(name string) *durationpb.Duration {
 	}
 	f.Take(name)
 	return durationpb.New(time.Duration(seconds * float64(time.Second)))
+}
+
+// TakeObject returns the values of the object under a name, be it nested or text that begins as JSON, and marks it as
+// used. They are none when there is no such object; text that is no JSON after all is fault.Invalid.
+func (f *Fields) TakeObject(name string) (*Fields, error) {
+	found := f.find(name)
+	if found == nil || !strings.HasPrefix(strings.TrimSpace(found.value), "{") {
+		return &Fields{}, nil
+	}
+	found.used = true
+	object, err := JSON([]byte(found.value))
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "%s: %w", name, err)
+	}
+	return object, nil
 }
 
 // Use marks values as used that have a place although nobody took them.

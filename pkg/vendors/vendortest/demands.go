@@ -22,6 +22,7 @@ type readCloser struct{ io.Reader }
 func (readCloser) Close() error { return nil }
 
 // readRequest reads a request line, headers, an empty line and, to the end of the file but for its last line's end, a body.
+// The lines of the head end as an editor ends them, or with CRLF as on the wire.
 func readRequest(t testing.TB, file string) *http.Request {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -29,6 +30,9 @@ func readRequest(t testing.TB, file string) *http.Request {
 		t.Fatal(err)
 	}
 	head, body, _ := strings.Cut(string(data), "\n\n")
+	if wire, rest, ok := strings.Cut(string(data), "\r\n\r\n"); ok && len(wire) < len(head) {
+		head, body = strings.ReplaceAll(wire, "\r\n", "\n"), rest
+	}
 	lines := strings.Split(strings.TrimSuffix(head, "\n"), "\n")
 	method, rest, _ := strings.Cut(lines[0], " ")
 	target, _, _ := strings.Cut(rest, " ")
