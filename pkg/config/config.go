@@ -50,7 +50,7 @@ func (e *Exchange) Origin() event.Origin {
 
 // Decode reads every key of the exchange but vendor and name into a pointer to a struct with yaml tags. It is strict: a
 // key without a field is a problem, and so is a value of the wrong type, null included. What the file does not give
-// stays as it is, so defaults go in before; with the tag option "required" that is a problem too. A field of type
+// stays as it is, so defaults go in before; with the tag option "required" that is a problem too, and so is empty text. A field of type
 // Secret can also be given as a file, under its key with "_file" after it. A number given for text is taken as it is
 // written.
 //

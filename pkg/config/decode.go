@@ -144,8 +144,20 @@ func (d *decoder) field(n *yaml.Node, at place, into reflect.Value, f field) {
 	case f.required && n.Kind == yaml.SequenceNode && len(n.Content) == 0:
 		d.problem(at, "want at least one")
 	default:
+		before := len(d.problems)
 		d.value(n, at, into.Field(f.index))
+		if f.required && n.Kind != 0 && len(d.problems) == before && isEmpty(into.Field(f.index)) {
+			d.problem(at, "is empty")
+		}
 	}
+}
+
+// isEmpty reports whether a value is empty text: an empty credential, above all, would match what strangers send.
+func isEmpty(v reflect.Value) bool {
+	if secret, ok := v.Interface().(Secret); ok {
+		return secret.IsZero()
+	}
+	return v.Kind() == reflect.String && v.Len() == 0
 }
 
 // list decodes a list into a slice, in the place of what the slice held.

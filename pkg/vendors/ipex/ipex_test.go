@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/vendors/ipex"
 	"github.com/switchhook/switchhook/pkg/vendors/vendortest"
@@ -95,5 +96,41 @@ func TestTokenDoesNotRenewItself(t *testing.T) {
 	_, err := v.Authenticate(post("/token", "Bearer "+issueToken(t, v), "", vendortest.Now))
 	if !fault.Is(err, fault.Denied) {
 		t.Errorf("want denied, have %v", err)
+	}
+}
+
+func TestNewProblems(t *testing.T) {
+	tests := map[string]struct{ exchange, want string }{
+		"password missing": {"webhook: {username: a}", "webhook.password: is missing"},
+		"password empty":   {`webhook: {username: a, password: ""}`, "webhook.password: is empty"},
+		"username empty":   {`webhook: {username: "", password: b}`, "webhook.username: is empty"},
+		"no webhook":       {"fields: {From: Caller}", "webhook: is missing"},
+		"unknown key":      {"webhook: {username: a, passwort: b}", "password"},
+		"field unknown":    {"webhook: {username: a, password: b}\n        fields: {Form: Caller}", `"Form" is no key`},
+		"login of another": {"webhook: {username: webhook, password: correct-horse-battery}", "could not be told apart"},
+	}
+	const file = `tenants:
+  - name: acme
+    region: CZ
+    exchanges:
+      - vendor: ipex
+        webhook: {username: webhook, password: correct-horse-battery}
+      - vendor: ipex
+        name: second
+        `
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Parse([]byte(file + test.exchange))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = ipex.New(c.Tenants[0].Exchanges)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("want %q, have %v", test.want, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "correct-horse") {
+				t.Errorf("want no password, have %v", err)
+			}
+		})
 	}
 }

@@ -86,21 +86,27 @@ var causes = map[string]pbxv1.Call_Cause{
 
 // Read implements webhook.Exchange.
 func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
+	reading, err := e.read(r)
+	if err != nil {
+		// Values are concealed by now, but quoting one can spell a secret: "\x13f" holds "3f".
+		return webhook.Reading{}, fault.New(fault.Invalid, "ipex: %s", e.Secrets().Conceal(err.Error()))
+	}
+	return reading, nil
+}
+
+func (e *exchange) read(r webhook.Request) (webhook.Reading, error) {
 	if isTokenRequest(r) {
 		reply, err := e.tokenReply(r.ReceivedAt)
-		if err != nil {
-			return webhook.Reading{}, fault.New(fault.Invalid, "ipex: token: %w", err)
-		}
-		return webhook.Reading{Reply: reply}, nil
+		return webhook.Reading{Reply: reply}, err
 	}
 	f, err := fields.JSON(r.Body)
 	if err != nil {
-		return webhook.Reading{}, fault.New(fault.Invalid, "ipex: %w", err)
+		return webhook.Reading{}, err
 	}
 	f.Conceal(e.Secrets())
 	ev, err := e.event(f)
 	if err != nil {
-		return webhook.Reading{}, fault.New(fault.Invalid, "ipex: %w", err)
+		return webhook.Reading{}, err
 	}
 	ev.Attributes = f.Rest()
 	return webhook.Reading{Events: []*pbxv1.Event{ev}, UnknownFields: f.Unknown(slices.Concat(keys, recordKeys)...)}, nil
@@ -206,8 +212,9 @@ func (e *exchange) addRecord(ev *pbxv1.Event, call *pbxv1.Call, f *fields.Fields
 	}
 	call.Duration = f.TakeSeconds(e.key("duration"))
 	call.TalkTime = f.TakeSeconds(e.key("billsec"))
-	if began, err := time.ParseInLocation(time.DateTime, f.Peek(e.key("calldate")), e.location); err == nil {
-		ev.Time = timestamppb.New(began)
+	began, err := time.ParseInLocation(time.DateTime, f.Peek(e.key("calldate")), e.location)
+	if at := timestamppb.New(began); err == nil && at.IsValid() {
+		ev.Time = at
 		f.Use(e.key("calldate"))
 	}
 }

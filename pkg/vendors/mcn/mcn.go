@@ -55,24 +55,12 @@ func New(configured []*config.Exchange) (*Vendor, error) {
 		hook := e.settings.Webhook
 		e.credential = webhook.NewCredential(hook.Secret.Reveal())
 		if err == nil {
-			err = errors.Join(e.checkEmpty(c), v.checkTwin(e, c))
+			err = v.checkTwin(e, c)
 		}
 		errs = append(errs, err)
 		v.exchanges = append(v.exchanges, e)
 	}
 	return v, errors.Join(errs...)
-}
-
-// checkEmpty refuses an empty secret, which every stranger's request would match.
-func (e *exchange) checkEmpty(c *config.Exchange) error {
-	var errs []error
-	if e.settings.Webhook.AccountID == "" {
-		errs = append(errs, c.Problem("webhook.account_id", "is empty"))
-	}
-	if e.settings.Webhook.Secret.IsZero() {
-		errs = append(errs, c.Problem("webhook.secret", "is empty"))
-	}
-	return errors.Join(errs...)
 }
 
 func (v *Vendor) checkTwin(e *exchange, c *config.Exchange) error {

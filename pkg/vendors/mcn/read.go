@@ -136,9 +136,18 @@ func gather(r webhook.Request) (*fields.Fields, error) {
 
 // Read implements webhook.Exchange.
 func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
+	reading, err := e.read(r)
+	if err != nil {
+		// Values are concealed by now, but quoting one can spell a secret: "\x13f" holds "3f".
+		return webhook.Reading{}, fault.New(fault.Invalid, "mcn: %s", e.Secrets().Conceal(err.Error()))
+	}
+	return reading, nil
+}
+
+func (e *exchange) read(r webhook.Request) (webhook.Reading, error) {
 	f, err := gather(r)
 	if err != nil {
-		return webhook.Reading{}, fault.New(fault.Invalid, "mcn: %w", err)
+		return webhook.Reading{}, err
 	}
 	f.Drop(secretKey)
 	f.Conceal(e.Secrets())
@@ -147,7 +156,7 @@ func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
 	}
 	ev, err := e.event(f)
 	if err != nil {
-		return webhook.Reading{}, fault.New(fault.Invalid, "mcn: %w", err)
+		return webhook.Reading{}, err
 	}
 	ev.Attributes = f.Rest()
 	return webhook.Reading{Events: []*pbxv1.Event{ev}, UnknownFields: f.Unknown(knownKeys...)}, nil
