@@ -43,7 +43,6 @@ func main() {
 	data := flag.String("data", "", "where that server stores")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	switch *serve {
 	case "bare":
@@ -53,6 +52,7 @@ func main() {
 	default:
 		err = measureAll(ctx, *ingress, *rounds, *seconds)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
