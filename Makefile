@@ -38,7 +38,7 @@ breaking: ## no change of proto/ breaks those who build on it
 		$(TOOL) buf breaking --against '.git#ref=$(MAIN)'; \
 	else echo 'buf breaking: $(MAIN) has no proto/ yet, nothing to compare with'; fi
 
-lint: ## buf lint, go vet and golangci-lint
+lint: ## buf lint and golangci-lint
 	$(TOOL) buf lint
 	$(TOOL) golangci-lint run ./...
 

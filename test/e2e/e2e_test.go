@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	var err error
 	if bin, err = os.MkdirTemp("", "switchhook-e2e-"); err == nil {
 		build := exec.Command("go", "build", "-race", "-o", bin,
-			"../../services/standalone", "../../services/pbxsim", "../../services/pbxctl", "../../services/ingress-ipex")
+			"../../services/standalone", "../../services/ingress-ipex", "../../services/ingress-mcn", "../../services/ingress-xvb",
+			"../../services/pbxsim", "../../services/pbxctl")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		err = build.Run()
 	}
@@ -184,6 +185,31 @@ func TestTenThousandCalls(t *testing.T) {
 				s.program.end <- nil
 			}
 		})
+	}
+}
+
+// Each vendor's ingress as a process of its own, on a NATS server that is elsewhere; and what pbxctl shows of it.
+func TestSingleIngresses(t *testing.T) {
+	s := newSwitchhook(t)
+	ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
+	args := []string{
+		"--config", "../../examples/switchhook.yaml", "--ledger", ledger, "--calls", "300", "--wait", "30s", "--start", "2026-01-05T08:00:00Z",
+	}
+	for _, vendor := range []string{"ipex", "mcn", "xvb"} {
+		a := freeAddresses(t, 2)
+		start(t, "ingress-"+vendor, "--config", "../../examples/switchhook.yaml", "--nats", "nats://"+s.nats,
+			"--listen", a[0], "--admin-listen", a[1], "--log-level", "error")
+		args = append(args, "--"+vendor, "http://"+a[0])
+	}
+	start(t, "pbxsim", args...).wait(time.Minute)
+	s.verify(ledger)
+
+	events := start(t, "pbxctl", "events", "--nats", "nats://"+s.nats, "--since", "all", "--json")
+	events.wait(time.Minute)
+	told := strings.Count(readFile(t, ledger), `"ids":[`)
+	shown := strings.Count(events.out.String(), "\n")
+	if told != shown || told == 0 {
+		t.Errorf("want a line for each of %d events, have %d\n%s", told, shown, events.tail())
 	}
 }
 
