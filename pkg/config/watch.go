@@ -18,27 +18,27 @@ func Watch[T any](
 	path string, every time.Duration, build func(*Config) (T, error), apply func(T), log *slog.Logger,
 ) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
-	refresh := func() *sources {
+	refresh := func(level slog.Level) *sources {
 		built, src, err := load(path, build)
 		if err != nil {
 			log.Error("configuration refused, the old one stays", "path", path, "err", err)
 			return src
 		}
 		apply(built)
-		log.Info("configuration applied", "path", path)
+		log.Log(ctx, level, "configuration applied", "path", path)
 		return src
 	}
 	execute = func() error {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
-		src := refresh()
+		src := refresh(slog.LevelDebug) // usually it is what the process started with
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-ticker.C:
 				if src.changed() {
-					src = refresh()
+					src = refresh(slog.LevelInfo)
 				}
 			}
 		}

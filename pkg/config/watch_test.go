@@ -57,7 +57,7 @@ func (w *watched) Write(line []byte) (int, error) {
 
 func watch(t *testing.T, path string) *watched {
 	w := &watched{t: t}
-	execute, interrupt := config.Watch(path, every, describe, w.apply, slog.New(slog.NewTextHandler(w, nil)))
+	execute, interrupt := config.Watch(path, every, describe, w.apply, slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	done := make(chan error, 1)
 	go func() { done <- execute() }()
 	t.Cleanup(func() {
@@ -84,7 +84,7 @@ func (w *watched) wants(refused int, applied ...string) {
 	if have := strings.Count(log, "level=ERROR"); refused != have {
 		w.t.Errorf("want %d refused, have %d in %s", refused, have, log)
 	}
-	if have := strings.Count(log, "level=INFO"); len(applied) != have {
+	if have := strings.Count(log, "configuration applied"); len(applied) != have {
 		w.t.Errorf("want %d logged as applied, have %d in %s", len(applied), have, log)
 	}
 	if strings.Contains(log, "hunter2") {
