@@ -62,7 +62,7 @@ func Run(ctx context.Context, cmd *cobra.Command, stderr io.Writer) int {
 
 // isCobraUsage recognises what cobra itself refuses, which it does not mark.
 func isCobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "accepts ", "requires ", "required flag", "invalid argument"} {
+	for _, prefix := range []string{"unknown command", "accepts ", "requires ", "required flag", `invalid argument "`} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}
@@ -70,24 +70,28 @@ func isCobraUsage(err error) bool {
 	return false
 }
 
-// Env lets the environment set every flag of a command: --nats-listen by PREFIX_NATS_LISTEN. A flag on the command line
-// goes first. The help text of each flag names its variable.
+// variable is the annotation of a flag that the environment can set: the variable's name.
+const variable = "environment"
+
+// Env lets the environment set every flag of a command, --nats-listen by PREFIX_NATS_LISTEN; for its subcommands the
+// persistent ones, and those that EnvFlag names. A flag on the command line goes first. The help text of each flag names
+// its variable. Call it when the flags are there.
 func Env(cmd *cobra.Command, prefix string) {
-	name := func(f *pflag.Flag) string {
-		return prefix + "_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-	}
-	describe := func(f *pflag.Flag) { f.Usage += " [$" + name(f) + "]" }
-	cmd.LocalFlags().VisitAll(describe)
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { EnvFlag(f, prefix) })
 	before := cmd.PersistentPreRunE
 	cmd.PersistentPreRunE = func(c *cobra.Command, args []string) error {
 		var errs []error
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			value, ok := os.LookupEnv(name(f))
-			if !ok || f.Changed || f.Name == "help" || f.Name == "version" {
+			if f.Changed || f.Annotations[variable] == nil {
+				return
+			}
+			name := f.Annotations[variable][0]
+			value, ok := os.LookupEnv(name)
+			if !ok {
 				return
 			}
 			if err := c.Flags().Set(f.Name, value); err != nil {
-				errs = append(errs, Usage("environment variable %s: %w", name(f), err))
+				errs = append(errs, Usage("environment variable %s: %w", name, err))
 			}
 		})
 		if before != nil {
@@ -95,4 +99,14 @@ func Env(cmd *cobra.Command, prefix string) {
 		}
 		return errors.Join(errs...)
 	}
+}
+
+// EnvFlag lets the environment set one flag of a command below one that Env was called for.
+func EnvFlag(f *pflag.Flag, prefix string) {
+	name := prefix + "_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+	f.Usage += " [$" + name + "]"
+	if f.Annotations == nil {
+		f.Annotations = make(map[string][]string)
+	}
+	f.Annotations[variable] = []string{name}
 }

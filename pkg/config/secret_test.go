@@ -62,7 +62,7 @@ func TestSecretDoesNotLeak(t *testing.T) {
 		shown.Write(data)
 	}
 	fmt.Fprintln(&shown, secret.String(), fmt.Errorf("wrong: %v", secret))
-	for _, leak := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%X", value), fmt.Sprint([]byte(value))} {
+	for _, leak := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%X", value), fmt.Sprint([]byte(value))} { //nolint:staticcheck // the bytes as numbers
 		if strings.Contains(shown.String(), leak) {
 			t.Errorf("want no secret shown, have %q in %s", leak, &shown)
 		}

@@ -38,7 +38,8 @@ func CallKey(id, tenant, extension string, outside *pbxv1.Party) string {
 }
 
 // Outside returns the party of a call that is not the tenant's: the caller of an incoming call, the called party of an
-// outgoing one. When the direction does not tell, it is the one with an outside number, the caller before the called.
+// outgoing one. When the direction does not tell, it is the one with an outside number, the caller before the called; when
+// neither has one, the called.
 func Outside(call *pbxv1.Call) *pbxv1.Party {
 	switch call.GetDirection() {
 	case pbxv1.Call_INCOMING, pbxv1.Call_INTERNAL_INCOMING:

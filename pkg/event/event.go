@@ -32,9 +32,9 @@ func (o Origin) Stamp(ev *pbxv1.Event) {
 	ev.Vendor, ev.Tenant, ev.Exchange = o.Vendor, o.Tenant, o.Exchange
 }
 
-// Tokens returns the entity and the kind of an event as they stand in its subject, such as "call" and "ringing". Both
+// tokensOf returns the entity and the kind of an event as they stand in its subject, such as "call" and "ringing". Both
 // are empty for an event without a payload, or with a kind that is unspecified or of a later version.
-func Tokens(ev *pbxv1.Event) (entity, kind string) {
+func tokensOf(ev *pbxv1.Event) (entity, kind string) {
 	m := ev.ProtoReflect()
 	payload := m.WhichOneof(m.Descriptor().Oneofs().ByName("payload"))
 	if payload == nil {
@@ -55,7 +55,7 @@ func lower(name protoreflect.Name) string { return strings.ToLower(string(name))
 // Subject returns the subject that an event is published on. It is an error if any part of it is missing, or is not
 // exactly one token: nothing that a vendor sent can reach another subject.
 func Subject(ev *pbxv1.Event) (string, error) {
-	entity, kind := Tokens(ev)
+	entity, kind := tokensOf(ev)
 	if entity == "" {
 		return "", fmt.Errorf("event %q: no payload with a known kind", ev.GetId())
 	}

@@ -15,16 +15,21 @@ const ContentType = "application/protobuf"
 // the binary mode of the NATS binding. Values are percent-encoded as that binding demands, so nothing that a vendor sent
 // can begin another header.
 func Headers(ev *pbxv1.Event) map[string]string {
-	entity, kind := Tokens(ev)
+	entity, kind := tokensOf(ev)
 	headers := map[string]string{
 		"Nats-Msg-Id":    ev.GetId(),
 		"Content-Type":   ContentType,
 		"ce-specversion": "1.0",
 		"ce-id":          ev.GetId(),
-		"ce-source":      strings.TrimSuffix("/"+ev.GetVendor()+"/"+ev.GetTenant()+"/"+ev.GetExchange(), "/"),
+		"ce-source":      "/" + ev.GetVendor() + "/" + ev.GetTenant(),
 		"ce-type":        "pbx.v1." + entity + "." + kind,
 		"ce-time":        ev.GetTime().AsTime().Format(time.RFC3339Nano),
-		"ce-subject":     about(ev),
+	}
+	if ev.GetExchange() != "" {
+		headers["ce-source"] += "/" + ev.GetExchange()
+	}
+	if subject := about(ev); subject != "" { // CloudEvents has no empty subject
+		headers["ce-subject"] = subject
 	}
 	for name, value := range headers {
 		headers[name] = percentEncode(value)

@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -44,8 +46,10 @@ type Secrets []string
 // be part of an honest value.
 const shortest = 8
 
-// Conceal replaces each secret in a text by "(secret)".
+// Conceal replaces each secret in a text by "(secret)". The longest goes first, since one may be part of another.
 func (s Secrets) Conceal(text string) string {
+	s = slices.Clone(s)
+	slices.SortFunc(s, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for _, secret := range s {
 		if len(secret) >= shortest {
 			text = strings.ReplaceAll(text, secret, "(secret)")

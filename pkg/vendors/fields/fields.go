@@ -5,7 +5,6 @@ package fields
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
 	"math"
 	"net/url"
@@ -42,49 +41,68 @@ func Read(body []byte) (*Fields, error) {
 	return Form(string(text))
 }
 
-// JSON reads an object. Numbers keep the digits they were written with, null means absent. Anything else, or an object
-// with anything behind it, is fault.Invalid. A byte order mark in front is passed over.
+// JSON reads an object. Numbers keep the digits they were written with, null means absent; of values under one name the
+// last one counts, and the others stay among the rest. Anything else, or an object with anything behind it, is
+// fault.Invalid. A byte order mark in front is passed over.
 func JSON(body []byte) (*Fields, error) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	var object map[string]json.RawMessage
-	err := json.Unmarshal(body, &object)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return nil, fault.New(fault.Invalid, "want a JSON object: have %s", wrong.Value)
-	} else if err != nil {
+	var object json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &object); err != nil {
 		return nil, fault.New(fault.Invalid, "want a JSON object: %w", err)
 	}
-	if object == nil {
-		return nil, fault.New(fault.Invalid, "want a JSON object: have null")
+	if kind := kindOf(object); kind != "object" {
+		return nil, fault.New(fault.Invalid, "want a JSON object: have %s", kind)
 	}
-	f := &Fields{list: make([]field, 0, len(object))}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if err := f.addJSON(name, object[name]); err != nil {
-			return nil, err
-		}
+	f := &Fields{}
+	members := json.NewDecoder(bytes.NewReader(object)) // a map would keep one value a name
+	_, err := members.Token()                           // the brace
+	for err == nil && members.More() {
+		err = f.addMember(members)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "want a JSON object: %w", err)
 	}
 	return f, nil
 }
 
-func (f *Fields) addJSON(name string, raw json.RawMessage) error {
-	switch raw[0] {
-	case 'n': // null
-		return nil
-	case '"':
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return fault.New(fault.Invalid, "%s: %w", name, err)
-		}
-		f.add(name, text, false)
-	case '{', '[':
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, raw); err != nil {
-			return fault.New(fault.Invalid, "%s: %w", name, err)
-		}
-		f.add(name, compact.String(), true)
-	default: // a number, true or false
-		f.add(name, string(raw), false)
+func (f *Fields) addMember(members *json.Decoder) error {
+	name, err := members.Token()
+	if err != nil {
+		return err
 	}
-	return nil
+	var raw json.RawMessage
+	if err := members.Decode(&raw); err != nil {
+		return err
+	}
+	text, nested := string(raw), false
+	switch kindOf(raw) {
+	case "null":
+		return nil
+	case "string":
+		err = json.Unmarshal(raw, &text)
+	case "object", "array":
+		var compact bytes.Buffer
+		err = json.Compact(&compact, raw)
+		text, nested = compact.String(), true
+	}
+	f.add(name.(string), text, nested)
+	return err
+}
+
+// kindOf tells what a JSON value is by how it begins.
+func kindOf[T ~[]byte | ~string](value T) string {
+	switch value[0] {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "string"
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "bool"
+	}
+	return "number"
 }
 
 // Form reads application/x-www-form-urlencoded text. A name that stands more than once has its values joined by commas.
@@ -123,9 +141,10 @@ func (f *Fields) Merge(other *Fields) {
 	}
 }
 
+// find returns the last one of that name, as most readers of JSON do.
 func (f *Fields) find(name string) *field {
 	var folded *field
-	for i := range f.list {
+	for i := range slices.Backward(f.list) {
 		switch {
 		case f.list[i].name == name:
 			return &f.list[i]
@@ -135,12 +154,6 @@ func (f *Fields) find(name string) *field {
 	}
 	return folded
 }
-
-// Len returns how many values there are, used or not.
-func (f *Fields) Len() int { return len(f.list) }
-
-// Has reports whether there is a value of that name, be it empty.
-func (f *Fields) Has(name string) bool { return f.find(name) != nil }
 
 // Peek returns the first of these names' values that is not empty, and leaves it unused.
 func (f *Fields) Peek(names ...string) string {
@@ -161,7 +174,7 @@ func (f *Fields) Take(names ...string) string {
 			continue
 		}
 		if found.nested {
-			f.fail(fault.New(fault.Invalid, "%s: want text or a number, have %s", name, kindOf(found.value)))
+			f.fail(fault.New(fault.Invalid, "%s: want text or a number, have an %s", name, kindOf(found.value)))
 			continue
 		}
 		found.used = true
@@ -170,13 +183,6 @@ func (f *Fields) Take(names ...string) string {
 		}
 	}
 	return ""
-}
-
-func kindOf(nested string) string {
-	if strings.HasPrefix(nested, "[") {
-		return "an array"
-	}
-	return "an object"
 }
 
 // longest is longer than any call; it keeps a hostile number from overflowing a duration.
@@ -195,7 +201,7 @@ func (f *Fields) TakeSeconds(name string) *durationpb.Duration {
 		return nil
 	}
 	f.Take(name)
-	return durationpb.New(time.Duration(seconds * float64(time.Second)))
+	return durationpb.New(time.Duration(math.Round(seconds * float64(time.Second))))
 }
 
 // TakeObject returns the values of the object under a name, be it nested or text that begins as JSON, and marks it as
@@ -246,7 +252,8 @@ func (f *Fields) fail(err error) {
 // Err returns the first error of the Takes so far: a value of the wrong shape, fault.Invalid.
 func (f *Fields) Err() error { return f.err }
 
-// Rest returns the values that nobody used, for an event's attributes; nil if there are none.
+// Rest returns the values that nobody used, for an event's attributes; nil if there are none. Those of one name are joined
+// by commas.
 func (f *Fields) Rest() map[string]string {
 	var rest map[string]string
 	for _, have := range f.list {
@@ -255,6 +262,9 @@ func (f *Fields) Rest() map[string]string {
 		}
 		if rest == nil {
 			rest = make(map[string]string)
+		}
+		if before, twice := rest[have.name]; twice {
+			have.value = before + "," + have.value
 		}
 		rest[have.name] = have.value
 	}
