@@ -31,6 +31,7 @@ type Options struct {
 // Bus is a connection to NATS. It is safe for concurrent use.
 type Bus struct {
 	nc     *nats.Conn
+	where  string // the server's URL, without credentials
 	js     jetstream.JetStream
 	log    *slog.Logger
 	commit *committer
@@ -39,13 +40,13 @@ type Bus struct {
 
 // Connect connects, and reconnects without end. While it is not connected, whatever is tried is fault.Unavailable.
 func Connect(o Options) (*Bus, error) {
-	b := &Bus{log: o.Log}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
-	}
 	where, err := redact(o.URL)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "connect to NATS: %w", err)
+	}
+	b := &Bus{where: where, log: o.Log}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
 	}
 	nc, err := nats.Connect(o.URL, b.connection(o)...)
 	if err != nil {

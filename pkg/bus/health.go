@@ -87,6 +87,9 @@ func (b *Bus) Maintain(streams func() config.Streams) (execute func() error, int
 
 // maintain ensures the streams when they are not known to be as wanted, and probes. A stream that is gone is made again.
 func (b *Bus) maintain(ctx context.Context, want config.Streams, ensured *config.Streams) error {
+	if !b.nc.IsConnected() {
+		return fault.New(fault.Unavailable, "not connected to NATS at %s", b.where)
+	}
 	ctx, cancel := context.WithTimeout(ctx, probeEvery)
 	defer cancel()
 	if *ensured != want {
