@@ -1,0 +1,121 @@
+// Package ctl is the operator's tool: it shows what JetStream keeps, checks a configuration, and sends what was
+// quarantined through again.
+package ctl
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/cli"
+	"github.com/switchhook/switchhook/pkg/service"
+)
+
+// Options are what the commands know of the world beside their flags. The zero value is the world as it is.
+type Options struct {
+	Now      func() time.Time
+	Location *time.Location // that times are shown in
+	// Columns says how wide the terminal behind a writer is; 0 when there is none.
+	Columns func(io.Writer) int
+	// Patience is how long to wait for what the server says is there; 10 s by default.
+	Patience time.Duration
+}
+
+// Command returns pbxctl as people run it.
+func Command() *cobra.Command { return New(Options{}) }
+
+// New returns pbxctl in a world of the caller's.
+func New(o Options) *cobra.Command {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	if o.Columns == nil {
+		o.Columns = columnsOf
+	}
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
+	}
+	a := &app{Options: o, color: "auto"}
+	cmd := group("pbxctl", "Look at telephone events and at the quarantine", `Look at telephone events and at the quarantine, as NATS JetStream keeps them.
+
+Exit codes:
+  0  it is done, or what was checked is right
+  1  it was tried and did not work, or what was checked is wrong
+  2  the command line is wrong; nothing was tried`, `  pbxctl events --follow
+  pbxctl config check switchhook.yaml
+  pbxctl quarantine ls
+  source <(pbxctl completion bash)`, a.eventsCommand(), a.configCommand(), a.quarantineCommand())
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
+	flags.Var(&a.color, "color",
+		"`when` to use colours: auto (on a terminal, unless NO_COLOR is set), always or never")
+	complete(cmd, "color", "auto", "always", "never")
+	cli.Env(cmd, service.Prefix)
+	return cmd
+}
+
+// app is what the commands share.
+type app struct {
+	Options
+	nats  string
+	color colorMode
+}
+
+// group returns a command that only has others below it. Alone it shows its help.
+func group(name, short, long, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: name, Short: short, Long: long, Example: example, Args: noneUnknown,
+		SuggestionsMinimumDistance: 2, // letters that differ
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// noneUnknown refuses a command that a group does not have, which cobra itself does at the root only.
+func noneUnknown(group *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if similar := group.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = fmt.Sprintf(", did you mean %s?", strings.Join(similar, " or "))
+	}
+	return cli.Usage("unknown command %q%s", args[0], hint)
+}
+
+func (a *app) connect() (*bus.Bus, error) {
+	return bus.Connect(bus.Options{URL: a.nats, Name: "pbxctl", Wait: true})
+}
+
+// clock tells a time as a person reads it: without the date when that is today's.
+func (a *app) clock(t time.Time) string {
+	t = t.In(a.Location)
+	year, month, day := a.Now().In(a.Location).Date()
+	if y, m, d := t.Date(); y == year && m == month && d == day {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+func columnsOf(out io.Writer) int {
+	file, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return cmp.Or(width, 80) // some terminals do not tell
+}
