@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPbxctl) != "" {
 		cli.Main(ctl.Command())
 	}
+	for _, name := range []string{"SWITCHHOOK_NATS", "SWITCHHOOK_COLOR", "SWITCHHOOK_CONFIG", "NO_COLOR"} {
+		os.Unsetenv(name)
+	}
 	os.Exit(m.Run())
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"syscall"
 	"time"
 
@@ -24,24 +25,26 @@ type source[T any] func(context.Context, bus.Filter) iter.Seq2[bus.Stored[T], er
 func read[T any](a *app, cmd *cobra.Command, from source[T], f bus.Filter, each func(bus.Stored[T]) error) error {
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
-	stalled := fault.New(fault.Unavailable, "read: the server sent nothing for %s, and has more", a.Patience)
-	watch := time.AfterFunc(a.Patience, func() { cancel(stalled) })
-	defer watch.Stop()
+	patience := a.Patience
 	if f.Follow {
-		watch.Stop()
+		patience = math.MaxInt64 // nothing may happen for days
 	}
+	stalled := fault.New(fault.Unavailable, "read: the server sent nothing for %s, and has more", patience)
+	watch := time.AfterFunc(patience, func() { cancel(stalled) })
+	defer watch.Stop()
 	for s, err := range from(ctx, f) {
 		watch.Stop()
-		if fault.Is(err, fault.Invalid) {
+		switch {
+		case fault.Is(err, fault.Invalid):
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.CommandPath(), err)
-		} else if err != nil {
+		case err != nil:
 			return err
-		} else if err := each(s); err != nil {
-			return err
+		default:
+			if err := each(s); err != nil {
+				return err
+			}
 		}
-		if !f.Follow {
-			watch.Reset(a.Patience)
-		}
+		watch.Reset(patience)
 	}
 	if f.Follow && cmd.Context().Err() != nil {
 		return nil // that is how following ends
