@@ -22,7 +22,9 @@ build: ## the programs, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./services/,$(SERVICES))
 
 test: ## all tests, with the race detector
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -v /test/e2e)
+	@# Not from the cache, which does not know of the programs that these tests build.
+	$(GO) test -race -timeout 10m -count 1 ./test/e2e
 
 demo: build ## standalone with simulated exchanges; prints the events as they come
 	@./scripts/demo
@@ -49,7 +51,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@./scripts/fuzz $(FUZZTIME)
 
 chaos: ## the long form of the tests that kill processes
-	$(GO) test -race -timeout 60m -count 1 -run 'Kill' ./test/... -long
+	$(GO) test -race -timeout 60m -count 1 -run 'Kill' ./test/e2e -long
 
 bench: build ## figures, with the method beside them; see test/bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/...

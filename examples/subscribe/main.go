@@ -13,8 +13,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"google.golang.org/protobuf/proto"
+
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 func main() {

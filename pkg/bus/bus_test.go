@@ -12,12 +12,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 func newQuarantined(id string) *pbxv1.Quarantined {

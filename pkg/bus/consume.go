@@ -8,11 +8,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Handler reacts to one event, which it may see again and out of order. nil means done. A fault.Invalid error means that it

@@ -8,12 +8,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/switchhook/switchhook/pkg/event"
-	"github.com/switchhook/switchhook/pkg/fault"
-	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 // Publish stores events, and returns nil when JetStream has acknowledged every one of them. The first failure is

@@ -5,9 +5,10 @@ import (
 	"errors"
 
 	"github.com/nats-io/nats.go"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // contactLookup is the subject of the question who a number belongs to.

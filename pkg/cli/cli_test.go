@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"github.com/switchhook/switchhook/pkg/cli"
 )
 

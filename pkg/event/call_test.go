@@ -3,9 +3,10 @@ package event_test
 import (
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 func TestParty(t *testing.T) {

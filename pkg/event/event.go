@@ -7,8 +7,9 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 // Roots of the subject trees.

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func TestHeaders(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // credentialHeaders carry credentials, at one vendor or another.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
+
 	"github.com/switchhook/switchhook/pkg/phone"
 )
 

@@ -8,8 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/switchhook/switchhook/pkg/cli"
 	"golang.org/x/term"
+
+	"github.com/switchhook/switchhook/pkg/cli"
 )
 
 // Prefix begins the name of every flag's environment variable.

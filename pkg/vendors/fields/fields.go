@@ -13,9 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/webhook"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Fields are the values of one request. Names match without regard to case; an exact match goes first. It is not safe

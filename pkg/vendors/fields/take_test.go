@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/vendors/fields"
 	"github.com/switchhook/switchhook/pkg/webhook"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // wantRest compares what nobody used.

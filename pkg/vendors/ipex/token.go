@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/switchhook/switchhook/pkg/vendors/fields"
 	"github.com/switchhook/switchhook/pkg/webhook"
 )

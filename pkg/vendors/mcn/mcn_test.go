@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/ingress"
 	"github.com/switchhook/switchhook/pkg/vendors/mcn"

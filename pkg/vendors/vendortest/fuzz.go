@@ -10,12 +10,13 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/ingress"
 	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // trusted is where httptest's requests come from.

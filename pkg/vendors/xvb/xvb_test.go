@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
@@ -14,7 +16,6 @@ import (
 	"github.com/switchhook/switchhook/pkg/vendors/xvb"
 	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 func Example() {

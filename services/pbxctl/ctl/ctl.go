@@ -54,7 +54,7 @@ Exit codes:
   2  the command line is wrong; nothing was tried`, `  pbxctl events --follow
   pbxctl config check switchhook.yaml
   pbxctl quarantine ls
-  source <(pbxctl completion bash)`, a.eventsCommand(), a.configCommand(), a.quarantineCommand())
+  source <(pbxctl completion bash)`, a.eventsCommand(), a.decodeCommand(), a.configCommand(), a.quarantineCommand())
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
 	flags.Var(&a.color, "color",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/switchhook/switchhook/pkg/vendors/xvb"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
 )
