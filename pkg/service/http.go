@@ -13,8 +13,8 @@ import (
 	"github.com/switchhook/switchhook/pkg/cli"
 )
 
-// mounts serves each part below its own first path segment, or a single part everywhere. It is no http.ServeMux, since that
-// answers an unclean path with a redirect, which no exchange follows.
+// mounts serves each part below its own first path segment, or a single part everywhere; either sees the path as it was
+// called. It is no http.ServeMux, since that answers an unclean path with a redirect, which no exchange follows.
 type mounts struct {
 	paths []string
 	parts map[string]http.Handler
@@ -38,17 +38,13 @@ func (m *mounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.only.ServeHTTP(w, r)
 		return
 	}
-	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	part, ok := m.parts["/"+first]
 	if !ok {
 		m.notFound(w)
 		return
 	}
-	inner := *r
-	url := *r.URL
-	url.Path, url.RawPath = "/"+rest, ""
-	inner.URL = &url
-	part.ServeHTTP(w, &inner)
+	part.ServeHTTP(w, r)
 }
 
 func (m *mounts) notFound(w http.ResponseWriter) {
