@@ -51,6 +51,15 @@ type Exchange interface {
 	Read(Request) (Reading, error)
 }
 
+// List returns a vendor's own exchanges as Vendor.Exchanges does.
+func List[E Exchange](exchanges []E) []Exchange {
+	list := make([]Exchange, len(exchanges))
+	for i, e := range exchanges {
+		list[i] = e
+	}
+	return list
+}
+
 // Reading is what one request carries: events, a question, or, when it is zero, nothing of interest.
 type Reading struct {
 	// Events have everything but their origin and time of receipt. An id is set only where the request names the event

@@ -82,13 +82,7 @@ func (v *Vendor) Profile() webhook.Profile {
 }
 
 // Exchanges implements webhook.Vendor.
-func (v *Vendor) Exchanges() []webhook.Exchange {
-	list := make([]webhook.Exchange, len(v.exchanges))
-	for i, e := range v.exchanges {
-		list[i] = e
-	}
-	return list
-}
+func (v *Vendor) Exchanges() []webhook.Exchange { return webhook.List(v.exchanges) }
 
 // Origin implements webhook.Exchange.
 func (e *exchange) Origin() event.Origin { return e.origin }
