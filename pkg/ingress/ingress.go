@@ -5,9 +5,11 @@ package ingress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -93,20 +95,21 @@ func (h *Handler) Use(v webhook.Vendor) { h.vendor.Store(&v) }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := h.options.Now()
 	v := *h.vendor.Load()
-	a := h.receive(v, r)
-	a.write(w, v.Profile())
+	profile, remote := v.Profile(), h.options.Trusted.Client(r)
+	a := answer{outcome: wrongMethod, err: fmt.Errorf("method %s", r.Method)}
+	if slices.Contains(profile.Methods, r.Method) {
+		a = h.receive(v, r, remote)
+	}
+	a.write(w, profile)
 	h.metrics.observe(a, h.options.Now().Sub(began))
 	if a.err != nil {
-		h.options.Log.WarnContext(r.Context(), "webhook "+a.outcome.String(), "vendor", v.Profile().Name,
-			"tenant", a.origin.Tenant, "exchange", a.origin.Exchange, "status", a.status(), "remote", r.RemoteAddr, "err", a.err)
+		h.options.Log.WarnContext(r.Context(), "webhook "+a.outcome.String(), "vendor", profile.Name,
+			"tenant", a.origin.Tenant, "exchange", a.origin.Exchange, "status", a.status(), "remote", remote.String(), "err", a.err)
 	}
 }
 
 // receive takes a request as far as it goes.
-func (h *Handler) receive(v webhook.Vendor, r *http.Request) answer {
-	if !slices.Contains(v.Profile().Methods, r.Method) {
-		return answer{outcome: wrongMethod, err: errors.New("method " + r.Method)}
-	}
+func (h *Handler) receive(v webhook.Vendor, r *http.Request, remote netip.Addr) answer {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return answer{outcome: tooLong, err: err}
@@ -119,7 +122,7 @@ func (h *Handler) receive(v webhook.Vendor, r *http.Request) answer {
 		Query:      r.URL.RawQuery,
 		Header:     r.Header,
 		Body:       body,
-		Remote:     h.options.Trusted.Client(r),
+		Remote:     remote,
 		ReceivedAt: h.options.Now().UTC(),
 	}
 	exchange, err := v.Authenticate(request)

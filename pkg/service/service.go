@@ -92,6 +92,7 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	if err != nil {
 		return err
 	}
+	defer o.Log.Info("stopped", "service", name)
 	defer stop()
 
 	registry := newRegistry(name)
@@ -101,7 +102,8 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	health := &health{ready: b.Ready}
 	group.Add(health.drain())
 	var handlers mounts
-	server := &http.Server{Handler: &handlers}
+	complaints := slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
+	server := &http.Server{Handler: &handlers, ErrorLog: complaints}
 	group.Add(HTTP(listener, server, drainLimit))
 	for _, part := range parts {
 		handler, err := part.Start(env)
@@ -114,9 +116,8 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	}
 	group.Add(config.Watch(o.Config, watchEvery, build, env.Settings.replace, o.Log))
 	group.Add(b.Maintain(func() config.Streams { return env.Settings.Get().Config.Streams }))
-	group.Add(HTTP(admin, &http.Server{Handler: health.handler(registry)}, adminLimit))
+	group.Add(HTTP(admin, &http.Server{Handler: health.handler(registry), ErrorLog: complaints}, adminLimit))
 	o.Log.Info("started", "service", name, "listen", listener.Addr().String(), "admin", admin.Addr().String())
-	defer o.Log.Info("stopped", "service", name)
 	return group.Run()
 }
 
