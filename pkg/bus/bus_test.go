@@ -156,6 +156,38 @@ func TestReadWhatIsNoEvent(t *testing.T) {
 	}
 }
 
+// Reading ends although the rest of what was there is deleted meanwhile.
+func TestReadWhatIsDeleted(t *testing.T) {
+	s := bustest.Start(t)
+	b := s.Bus()
+	_, js := s.Raw()
+	for range 2000 { // more than are on their way to a reader at once
+		if _, err := js.PublishAsync("pbx.events.ipex.acme.call.ringing", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	stream, err := js.Stream(t.Context(), bus.EventStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ctx := within(t, 10*time.Second)
+	for _, err := range b.Events(ctx, bus.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 1 {
+			if err := stream.Purge(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if ctx.Err() != nil || n == 2000 {
+		t.Errorf("want an end before all 2000, have %d (%v)", n, ctx.Err())
+	}
+}
+
 func TestReadWithoutStream(t *testing.T) {
 	b := bustest.Start(t).Connect()
 	for _, err := range b.Events(within(t, 5*time.Second), bus.Filter{}) {

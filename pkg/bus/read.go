@@ -65,31 +65,64 @@ func read[T proto.Message](
 	ctx context.Context, b *Bus, stream, all string, f Filter, empty func() T,
 ) iter.Seq2[Stored[T], error] {
 	return func(yield func(Stored[T], error) bool) {
-		messages, pending, err := b.open(ctx, stream, all, f)
+		r, err := b.open(ctx, stream, all, f)
 		if err != nil {
 			yield(Stored[T]{}, err)
 			return
 		}
-		defer messages.Stop()
-		for f.Follow || pending > 0 {
-			msg, err := messages.Next(jetstream.NextContext(ctx))
-			if err != nil {
-				if ctx.Err() == nil {
-					yield(Stored[T]{}, unavailable("read stream "+stream, err))
-				}
+		defer r.messages.Stop()
+		for f.Follow || r.pending > 0 {
+			msg, err := r.next(ctx, f.Follow)
+			switch {
+			case ctx.Err() != nil:
 				return
+			case err != nil:
+				yield(Stored[T]{}, unavailable("read stream "+stream, err))
+				return
+			case msg == nil:
+				continue
 			}
 			stored, left, err := decode(msg, empty())
 			if !yield(stored, err) {
 				return
 			}
-			pending = left
+			r.pending = left
 		}
 	}
 }
 
-// open begins to read a stream and returns how many messages are there already.
-func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (jetstream.MessagesContext, uint64, error) {
+// reader reads a stream.
+type reader struct {
+	consumer jetstream.Consumer
+	messages jetstream.MessagesContext
+	pending  uint64 // how many messages are still to come of those that are there
+}
+
+// patience is how long a message may take before it is asked whether it will come.
+const patience = time.Second
+
+// next returns the next message. Not following, it returns nil when there was none for a while, and what is pending then:
+// it may have been deleted.
+func (r *reader) next(ctx context.Context, follow bool) (jetstream.Msg, error) {
+	if follow {
+		return r.messages.Next(jetstream.NextContext(ctx))
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	msg, err := r.messages.Next(jetstream.NextContext(limited))
+	if limited.Err() == nil || msg != nil {
+		return msg, err
+	}
+	info, err := r.consumer.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.pending = info.NumPending
+	return nil, nil
+}
+
+// open begins to read a stream.
+func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (*reader, error) {
 	doing := "read stream " + stream
 	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{all}, DeliverPolicy: jetstream.DeliverAllPolicy}
 	if f.Subject != "" {
@@ -100,20 +133,20 @@ func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (jetstream
 	}
 	consumer, err := b.js.OrderedConsumer(ctx, stream, c)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, 0, fault.New(fault.NotFound, "%s: there is none on this server yet", doing)
+		return nil, fault.New(fault.NotFound, "%s: there is none on this server yet", doing)
 	}
 	if err != nil {
-		return nil, 0, unavailable(doing, err)
+		return nil, unavailable(doing, err)
 	}
 	info, err := consumer.Info(ctx)
 	if err != nil {
-		return nil, 0, unavailable(doing, err)
+		return nil, unavailable(doing, err)
 	}
 	messages, err := consumer.Messages()
 	if err != nil {
-		return nil, 0, unavailable(doing, err)
+		return nil, unavailable(doing, err)
 	}
-	return messages, info.NumPending, nil
+	return &reader{consumer, messages, info.NumPending}, nil
 }
 
 func decode[T proto.Message](msg jetstream.Msg, into T) (stored Stored[T], pending uint64, err error) {
