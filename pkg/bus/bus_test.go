@@ -130,6 +130,42 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// Following goes on, without a gap, when the server was away.
+func TestFollowThroughRestart(t *testing.T) {
+	s := bustest.Start(t)
+	b := s.Bus()
+	ctx, stop := context.WithCancel(t.Context())
+	have := make(chan string, 10)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for s, err := range b.Events(ctx, bus.Filter{Follow: true}) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			have <- s.Message.GetId()
+		}
+	}()
+	for _, want := range []string{"a", "b", "c"} {
+		if err := b.Publish(within(t, 10*time.Second), newEvent(want)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case id := <-have:
+			if want != id {
+				t.Errorf("want %q, have %q", want, id)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("want %q, have nothing", want)
+		}
+		s.Stop()
+		s.Restart()
+	}
+	stop()
+	<-done
+}
+
 func TestReadWhatIsNoEvent(t *testing.T) {
 	s := bustest.Start(t)
 	b := s.Bus()
