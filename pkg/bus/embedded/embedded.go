@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,8 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
-	"golang.org/x/sys/unix"
 )
 
 // Options say where the server listens and stores.
@@ -30,7 +31,7 @@ const startLimit = time.Minute
 // Server is a running server.
 type Server struct {
 	server *server.Server
-	lock   *os.File
+	lock   *flock.Flock
 }
 
 // Start starts a server and returns when it can be used. A folder serves one server at a time; a second is refused.
@@ -63,7 +64,7 @@ func Start(o Options) (*Server, error) {
 		NoSigs:       true,
 	}, o)
 	if err != nil {
-		_ = lock.Close()
+		_ = lock.Unlock()
 		return nil, fmt.Errorf("start NATS on %s: %w", o.Listen, err)
 	}
 	return &Server{server: s, lock: lock}, nil
@@ -101,24 +102,23 @@ func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessCo
 func (s *Server) Stop() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
-	_ = s.lock.Close()
+	_ = s.lock.Unlock()
 }
 
 // lockFolder holds a folder for this process: two servers on one folder would destroy it. The lock goes with the process,
 // however that ends.
-func lockFolder(folder string) (*os.File, error) {
+func lockFolder(folder string) (*flock.Flock, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	lock := flock.New(filepath.Join(folder, "lock"), flock.SetPermissions(0o600))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
 		return nil, err
+	case !locked:
+		return nil, errors.New("another server uses this folder")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("another server uses this folder: %w", err)
-	}
-	return f, nil
+	return lock, nil
 }
 
 // logger passes the server's log on. Its notices, a page at each start, are for debugging here.
