@@ -42,3 +42,14 @@ func TestOf(t *testing.T) {
 		t.Error("want the cause kept in the chain, have it lost")
 	}
 }
+
+func TestKindString(t *testing.T) {
+	for kind, want := range map[fault.Kind]string{
+		fault.Internal: "internal", fault.Invalid: "invalid", fault.Denied: "denied",
+		fault.NotFound: "not found", fault.Unavailable: "unavailable", fault.Kind(99): "internal",
+	} {
+		if have := kind.String(); want != have {
+			t.Errorf("want %q, have %q", want, have)
+		}
+	}
+}
