@@ -97,7 +97,9 @@ func (b *Bus) settle(msg jetstream.Msg, name string, outcome error) {
 		err = msg.Ack()
 	case fault.Is(outcome, fault.Invalid):
 		b.log.Error("event quarantined", "consumer", name, "subject", msg.Subject(), "err", outcome)
-		if err = b.quarantineMessage(msg, name, outcome); err == nil {
+		err = b.quarantineMessage(msg, name, outcome)
+		// What stands on a subject of nobody's cannot be quarantined either; it stays in the stream, and in the log.
+		if err == nil || fault.Is(err, fault.Invalid) {
 			err = msg.Term()
 		}
 	default:
