@@ -973,7 +973,10 @@ type Call struct {
 	// Where the recording can be fetched, as the exchange gave it. Empty when there is none.
 	RecordingUrl string `protobuf:"bytes,14,opt,name=recording_url,json=recordingUrl,proto3" json:"recording_url,omitempty"`
 	// Free text that the exchange's dial plan attached to the call. Empty when there is none.
-	CustomField   string `protobuf:"bytes,15,opt,name=custom_field,json=customField,proto3" json:"custom_field,omitempty"`
+	CustomField string `protobuf:"bytes,15,opt,name=custom_field,json=customField,proto3" json:"custom_field,omitempty"`
+	// The exchange's word, at an end or in its record, whether somebody picked up: the call, or with `extension` the leg.
+	// For ENDED and RECORDED; absent when it does not say. Exchanges that report no ANSWERED prove an answer by it.
+	Answered      *bool `protobuf:"varint,16,opt,name=answered,proto3,oneof" json:"answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1113,6 +1116,13 @@ func (x *Call) GetCustomField() string {
 	return ""
 }
 
+func (x *Call) GetAnswered() bool {
+	if x != nil && x.Answered != nil {
+		return *x.Answered
+	}
+	return false
+}
+
 // Agent is something that happened to a person at a call-centre queue.
 type Agent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1131,7 +1141,15 @@ type Agent struct {
 	// The state left; for STATE_CHANGED only.
 	PreviousState AgentState `protobuf:"varint,7,opt,name=previous_state,json=previousState,proto3,enum=pbx.v1.AgentState" json:"previous_state,omitempty"`
 	// When `state` began; for STATE_CHANGED only, absent otherwise.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	// Names the agent in the tenant, over all vendors, and stays the same; for STATE_CHANGED only.
+	Id string `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
+	// How long `previous_state` had lasted; for STATE_CHANGED only, absent when its beginning is not known.
+	PreviousDuration *durationpb.Duration `protobuf:"bytes,10,opt,name=previous_duration,json=previousDuration,proto3" json:"previous_duration,omitempty"`
+	// Which way the call goes that the agent rings or talks for; for STATE_CHANGED to RINGING or ON_CALL only.
+	Direction Call_Direction `protobuf:"varint,11,opt,name=direction,proto3,enum=pbx.v1.Call_Direction" json:"direction,omitempty"`
+	// The key of that call, as in `Call.key`.
+	CallKey       string `protobuf:"bytes,12,opt,name=call_key,json=callKey,proto3" json:"call_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1222,6 +1240,34 @@ func (x *Agent) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Agent) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Agent) GetPreviousDuration() *durationpb.Duration {
+	if x != nil {
+		return x.PreviousDuration
+	}
+	return nil
+}
+
+func (x *Agent) GetDirection() Call_Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Call_DIRECTION_UNSPECIFIED
+}
+
+func (x *Agent) GetCallKey() string {
+	if x != nil {
+		return x.CallKey
+	}
+	return ""
+}
+
 // Contact is who the outside party of a call is, as a directory (a CRM, a file, a database) knows them.
 type Contact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1234,7 +1280,10 @@ type Contact struct {
 	// The best match. Absent when `kind` is UNKNOWN.
 	Match *ContactMatch `protobuf:"bytes,4,opt,name=match,proto3" json:"match,omitempty"`
 	// Further matches, best first: a number may be shared by a family or a company. Usually empty.
-	Alternatives  []*ContactMatch `protobuf:"bytes,5,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
+	Alternatives []*ContactMatch `protobuf:"bytes,5,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
+	// The id of the event about the same call that this better answer takes the place of. Empty in the first one, which is
+	// usually the only one.
+	Supersedes    string `protobuf:"bytes,6,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1304,6 +1353,13 @@ func (x *Contact) GetAlternatives() []*ContactMatch {
 	return nil
 }
 
+func (x *Contact) GetSupersedes() string {
+	if x != nil {
+		return x.Supersedes
+	}
+	return ""
+}
+
 // ContactMatch is one entry of one directory.
 type ContactMatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1321,8 +1377,13 @@ type ContactMatch struct {
 	Directory string `protobuf:"bytes,6,opt,name=directory,proto3" json:"directory,omitempty"`
 	// The form of the number that matched, as the directory stores it. Empty when the directory does not say.
 	MatchedNumber string `protobuf:"bytes,7,opt,name=matched_number,json=matchedNumber,proto3" json:"matched_number,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// How it matched: the name of the form that was asked for, such as `e164`, `international`, `national` or `trunk`.
+	MatchedForm string `protobuf:"bytes,8,opt,name=matched_form,json=matchedForm,proto3" json:"matched_form,omitempty"`
+	// Who takes the call for the responsible employee, who cannot now: their extension, by the tenant's rule. Empty when the
+	// responsible can, or when no such rule is configured.
+	FallbackExtension string `protobuf:"bytes,9,opt,name=fallback_extension,json=fallbackExtension,proto3" json:"fallback_extension,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ContactMatch) Reset() {
@@ -1400,6 +1461,20 @@ func (x *ContactMatch) GetDirectory() string {
 func (x *ContactMatch) GetMatchedNumber() string {
 	if x != nil {
 		return x.MatchedNumber
+	}
+	return ""
+}
+
+func (x *ContactMatch) GetMatchedForm() string {
+	if x != nil {
+		return x.MatchedForm
+	}
+	return ""
+}
+
+func (x *ContactMatch) GetFallbackExtension() string {
+	if x != nil {
+		return x.FallbackExtension
 	}
 	return ""
 }
@@ -1699,7 +1774,7 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\x04e164\x18\x02 \x01(\tR\x04e164\"2\n" +
 	"\x04User\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\x12\x14\n" +
-	"\x05email\x18\x02 \x01(\tR\x05email\"\xaa\a\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\"\xd8\a\n" +
 	"\x04Call\x12%\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x11.pbx.v1.Call.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
@@ -1716,7 +1791,8 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationR\bduration\x126\n" +
 	"\ttalk_time\x18\r \x01(\v2\x19.google.protobuf.DurationR\btalkTime\x12#\n" +
 	"\rrecording_url\x18\x0e \x01(\tR\frecordingUrl\x12!\n" +
-	"\fcustom_field\x18\x0f \x01(\tR\vcustomField\"\x8d\x01\n" +
+	"\fcustom_field\x18\x0f \x01(\tR\vcustomField\x12\x1f\n" +
+	"\banswered\x18\x10 \x01(\bH\x00R\banswered\x88\x01\x01\"\x8d\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\a\n" +
 	"\x03NEW\x10\x01\x12\v\n" +
@@ -1744,7 +1820,8 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\bREJECTED\x10\x05\x12\r\n" +
 	"\tCANCELLED\x10\x06\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\a\"\xa1\x03\n" +
+	"\x06FAILED\x10\aB\v\n" +
+	"\t_answered\"\xca\x04\n" +
 	"\x05Agent\x12&\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.pbx.v1.Agent.KindR\x04kind\x12 \n" +
 	"\x04user\x18\x02 \x01(\v2\f.pbx.v1.UserR\x04user\x12\x1c\n" +
@@ -1753,7 +1830,12 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\fpause_reason\x18\x05 \x01(\tR\vpauseReason\x12(\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x12.pbx.v1.AgentStateR\x05state\x129\n" +
 	"\x0eprevious_state\x18\a \x01(\x0e2\x12.pbx.v1.AgentStateR\rpreviousState\x120\n" +
-	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"`\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x0e\n" +
+	"\x02id\x18\t \x01(\tR\x02id\x12F\n" +
+	"\x11previous_duration\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x10previousDuration\x124\n" +
+	"\tdirection\x18\v \x01(\x0e2\x16.pbx.v1.Call.DirectionR\tdirection\x12\x19\n" +
+	"\bcall_key\x18\f \x01(\tR\acallKey\"`\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05LOGIN\x10\x01\x12\n" +
@@ -1762,17 +1844,20 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"\x06PAUSED\x10\x03\x12\f\n" +
 	"\bUNPAUSED\x10\x04\x12\x11\n" +
-	"\rSTATE_CHANGED\x10\x05\"\x92\x02\n" +
+	"\rSTATE_CHANGED\x10\x05\"\xb2\x02\n" +
 	"\aContact\x12(\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x14.pbx.v1.Contact.KindR\x04kind\x12\x19\n" +
 	"\bcall_key\x18\x02 \x01(\tR\acallKey\x12#\n" +
 	"\x05party\x18\x03 \x01(\v2\r.pbx.v1.PartyR\x05party\x12*\n" +
 	"\x05match\x18\x04 \x01(\v2\x14.pbx.v1.ContactMatchR\x05match\x128\n" +
-	"\falternatives\x18\x05 \x03(\v2\x14.pbx.v1.ContactMatchR\falternatives\"7\n" +
+	"\falternatives\x18\x05 \x03(\v2\x14.pbx.v1.ContactMatchR\falternatives\x12\x1e\n" +
+	"\n" +
+	"supersedes\x18\x06 \x01(\tR\n" +
+	"supersedes\"7\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bRESOLVED\x10\x01\x12\v\n" +
-	"\aUNKNOWN\x10\x02\"\xff\x01\n" +
+	"\aUNKNOWN\x10\x02\"\xd1\x02\n" +
 	"\fContactMatch\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
 	"\forganisation\x18\x02 \x01(\tR\forganisation\x123\n" +
@@ -1780,7 +1865,9 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\x11responsible_email\x18\x04 \x01(\tR\x10responsibleEmail\x12\x10\n" +
 	"\x03url\x18\x05 \x01(\tR\x03url\x12\x1c\n" +
 	"\tdirectory\x18\x06 \x01(\tR\tdirectory\x12%\n" +
-	"\x0ematched_number\x18\a \x01(\tR\rmatchedNumber\"\xcd\x03\n" +
+	"\x0ematched_number\x18\a \x01(\tR\rmatchedNumber\x12!\n" +
+	"\fmatched_form\x18\b \x01(\tR\vmatchedForm\x12-\n" +
+	"\x12fallback_extension\x18\t \x01(\tR\x11fallbackExtension\"\xcd\x03\n" +
 	"\n" +
 	"MissedCall\x12+\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x17.pbx.v1.MissedCall.KindR\x04kind\x12\x0e\n" +
@@ -1898,25 +1985,27 @@ var file_pbx_v1_event_proto_depIdxs = []int32{
 	0,  // 18: pbx.v1.Agent.state:type_name -> pbx.v1.AgentState
 	0,  // 19: pbx.v1.Agent.previous_state:type_name -> pbx.v1.AgentState
 	19, // 20: pbx.v1.Agent.since:type_name -> google.protobuf.Timestamp
-	5,  // 21: pbx.v1.Contact.kind:type_name -> pbx.v1.Contact.Kind
-	10, // 22: pbx.v1.Contact.party:type_name -> pbx.v1.Party
-	15, // 23: pbx.v1.Contact.match:type_name -> pbx.v1.ContactMatch
-	15, // 24: pbx.v1.Contact.alternatives:type_name -> pbx.v1.ContactMatch
-	6,  // 25: pbx.v1.MissedCall.kind:type_name -> pbx.v1.MissedCall.Kind
-	10, // 26: pbx.v1.MissedCall.from:type_name -> pbx.v1.Party
-	10, // 27: pbx.v1.MissedCall.to:type_name -> pbx.v1.Party
-	19, // 28: pbx.v1.MissedCall.missed_at:type_name -> google.protobuf.Timestamp
-	20, // 29: pbx.v1.MissedCall.wait:type_name -> google.protobuf.Duration
-	11, // 30: pbx.v1.MissedCall.claimed_by:type_name -> pbx.v1.User
-	7,  // 31: pbx.v1.Command.kind:type_name -> pbx.v1.Command.Kind
-	11, // 32: pbx.v1.Command.user:type_name -> pbx.v1.User
-	10, // 33: pbx.v1.Command.to:type_name -> pbx.v1.Party
-	8,  // 34: pbx.v1.Command.outcome:type_name -> pbx.v1.Command.Outcome
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	20, // 21: pbx.v1.Agent.previous_duration:type_name -> google.protobuf.Duration
+	2,  // 22: pbx.v1.Agent.direction:type_name -> pbx.v1.Call.Direction
+	5,  // 23: pbx.v1.Contact.kind:type_name -> pbx.v1.Contact.Kind
+	10, // 24: pbx.v1.Contact.party:type_name -> pbx.v1.Party
+	15, // 25: pbx.v1.Contact.match:type_name -> pbx.v1.ContactMatch
+	15, // 26: pbx.v1.Contact.alternatives:type_name -> pbx.v1.ContactMatch
+	6,  // 27: pbx.v1.MissedCall.kind:type_name -> pbx.v1.MissedCall.Kind
+	10, // 28: pbx.v1.MissedCall.from:type_name -> pbx.v1.Party
+	10, // 29: pbx.v1.MissedCall.to:type_name -> pbx.v1.Party
+	19, // 30: pbx.v1.MissedCall.missed_at:type_name -> google.protobuf.Timestamp
+	20, // 31: pbx.v1.MissedCall.wait:type_name -> google.protobuf.Duration
+	11, // 32: pbx.v1.MissedCall.claimed_by:type_name -> pbx.v1.User
+	7,  // 33: pbx.v1.Command.kind:type_name -> pbx.v1.Command.Kind
+	11, // 34: pbx.v1.Command.user:type_name -> pbx.v1.User
+	10, // 35: pbx.v1.Command.to:type_name -> pbx.v1.Party
+	8,  // 36: pbx.v1.Command.outcome:type_name -> pbx.v1.Command.Outcome
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_event_proto_init() }
@@ -1931,6 +2020,7 @@ func file_pbx_v1_event_proto_init() {
 		(*Event_MissedCall)(nil),
 		(*Event_Command)(nil),
 	}
+	file_pbx_v1_event_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

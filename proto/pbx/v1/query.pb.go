@@ -23,6 +23,136 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Where the answer comes from.
+type ContactTrace_Source int32
+
+const (
+	// Never sent.
+	ContactTrace_SOURCE_UNSPECIFIED ContactTrace_Source = 0
+	// The directories were asked.
+	ContactTrace_DIRECTORIES ContactTrace_Source = 1
+	// The answer was known, and young enough.
+	ContactTrace_CACHE ContactTrace_Source = 2
+	// The answer was known, is past its time, and is being looked up anew.
+	ContactTrace_STALE_CACHE ContactTrace_Source = 3
+	// Somebody else was already asking; their answer was taken.
+	ContactTrace_SHARED ContactTrace_Source = 4
+	// Nothing was asked: it is no number that a directory could know.
+	ContactTrace_NOT_ASKED ContactTrace_Source = 5
+)
+
+// Enum value maps for ContactTrace_Source.
+var (
+	ContactTrace_Source_name = map[int32]string{
+		0: "SOURCE_UNSPECIFIED",
+		1: "DIRECTORIES",
+		2: "CACHE",
+		3: "STALE_CACHE",
+		4: "SHARED",
+		5: "NOT_ASKED",
+	}
+	ContactTrace_Source_value = map[string]int32{
+		"SOURCE_UNSPECIFIED": 0,
+		"DIRECTORIES":        1,
+		"CACHE":              2,
+		"STALE_CACHE":        3,
+		"SHARED":             4,
+		"NOT_ASKED":          5,
+	}
+)
+
+func (x ContactTrace_Source) Enum() *ContactTrace_Source {
+	p := new(ContactTrace_Source)
+	*p = x
+	return p
+}
+
+func (x ContactTrace_Source) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ContactTrace_Source) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_query_proto_enumTypes[0].Descriptor()
+}
+
+func (ContactTrace_Source) Type() protoreflect.EnumType {
+	return &file_pbx_v1_query_proto_enumTypes[0]
+}
+
+func (x ContactTrace_Source) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ContactTrace_Source.Descriptor instead.
+func (ContactTrace_Source) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{2, 0}
+}
+
+// What came of asking it.
+type DirectoryAnswer_Outcome int32
+
+const (
+	// Never sent.
+	DirectoryAnswer_OUTCOME_UNSPECIFIED DirectoryAnswer_Outcome = 0
+	// It knows the number.
+	DirectoryAnswer_FOUND DirectoryAnswer_Outcome = 1
+	// It does not.
+	DirectoryAnswer_NOT_FOUND DirectoryAnswer_Outcome = 2
+	// It did not answer in time.
+	DirectoryAnswer_TIMED_OUT DirectoryAnswer_Outcome = 3
+	// It could not be asked, or its answer not be read; `error` says why.
+	DirectoryAnswer_FAILED DirectoryAnswer_Outcome = 4
+	// It failed so often lately that it was not asked.
+	DirectoryAnswer_BROKEN DirectoryAnswer_Outcome = 5
+)
+
+// Enum value maps for DirectoryAnswer_Outcome.
+var (
+	DirectoryAnswer_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "FOUND",
+		2: "NOT_FOUND",
+		3: "TIMED_OUT",
+		4: "FAILED",
+		5: "BROKEN",
+	}
+	DirectoryAnswer_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"FOUND":               1,
+		"NOT_FOUND":           2,
+		"TIMED_OUT":           3,
+		"FAILED":              4,
+		"BROKEN":              5,
+	}
+)
+
+func (x DirectoryAnswer_Outcome) Enum() *DirectoryAnswer_Outcome {
+	p := new(DirectoryAnswer_Outcome)
+	*p = x
+	return p
+}
+
+func (x DirectoryAnswer_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DirectoryAnswer_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_query_proto_enumTypes[1].Descriptor()
+}
+
+func (DirectoryAnswer_Outcome) Type() protoreflect.EnumType {
+	return &file_pbx_v1_query_proto_enumTypes[1]
+}
+
+func (x DirectoryAnswer_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DirectoryAnswer_Outcome.Descriptor instead.
+func (DirectoryAnswer_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{4, 0}
+}
+
 // ContactLookupRequest asks, on `pbx.query.contact.lookup`, who a number belongs to.
 type ContactLookupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -31,7 +161,11 @@ type ContactLookupRequest struct {
 	// The number, in any form that people write. Never empty.
 	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
 	// How long the asker waits; an answer after that is of no use. Absent: the service's own default.
-	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Whether the answer shall say how it was found.
+	Explain bool `protobuf:"varint,4,opt,name=explain,proto3" json:"explain,omitempty"`
+	// Whether to ask the directories although the answer is known.
+	Refresh       bool `protobuf:"varint,5,opt,name=refresh,proto3" json:"refresh,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -87,11 +221,27 @@ func (x *ContactLookupRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ContactLookupRequest) GetExplain() bool {
+	if x != nil {
+		return x.Explain
+	}
+	return false
+}
+
+func (x *ContactLookupRequest) GetRefresh() bool {
+	if x != nil {
+		return x.Refresh
+	}
+	return false
+}
+
 // ContactLookupResponse answers a ContactLookupRequest.
 type ContactLookupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who it is, or that nobody knows. Never absent.
-	Contact       *Contact `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Contact *Contact `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	// How that was found. Absent unless asked for.
+	Trace         *ContactTrace `protobuf:"bytes,2,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -133,6 +283,442 @@ func (x *ContactLookupResponse) GetContact() *Contact {
 	return nil
 }
 
+func (x *ContactLookupResponse) GetTrace() *ContactTrace {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+// ContactTrace says how a contact was found.
+type ContactTrace struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the answer comes from.
+	Source ContactTrace_Source `protobuf:"varint,1,opt,name=source,proto3,enum=pbx.v1.ContactTrace_Source" json:"source,omitempty"`
+	// When the directories were asked.
+	AskedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=asked_at,json=askedAt,proto3" json:"asked_at,omitempty"`
+	// The forms of the number that were tried, in order.
+	Forms []*NumberForm `protobuf:"bytes,3,rep,name=forms,proto3" json:"forms,omitempty"`
+	// What each directory said, by priority.
+	Answers []*DirectoryAnswer `protobuf:"bytes,4,rep,name=answers,proto3" json:"answers,omitempty"`
+	// Why this answer won, for a human to read.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long it all took.
+	Took          *durationpb.Duration `protobuf:"bytes,6,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactTrace) Reset() {
+	*x = ContactTrace{}
+	mi := &file_pbx_v1_query_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactTrace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactTrace) ProtoMessage() {}
+
+func (x *ContactTrace) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactTrace.ProtoReflect.Descriptor instead.
+func (*ContactTrace) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ContactTrace) GetSource() ContactTrace_Source {
+	if x != nil {
+		return x.Source
+	}
+	return ContactTrace_SOURCE_UNSPECIFIED
+}
+
+func (x *ContactTrace) GetAskedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskedAt
+	}
+	return nil
+}
+
+func (x *ContactTrace) GetForms() []*NumberForm {
+	if x != nil {
+		return x.Forms
+	}
+	return nil
+}
+
+func (x *ContactTrace) GetAnswers() []*DirectoryAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *ContactTrace) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ContactTrace) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+// NumberForm is one way to write a number.
+type NumberForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the form is called, as in `ContactMatch.matched_form`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The number in that form.
+	Number        string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberForm) Reset() {
+	*x = NumberForm{}
+	mi := &file_pbx_v1_query_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberForm) ProtoMessage() {}
+
+func (x *NumberForm) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberForm.ProtoReflect.Descriptor instead.
+func (*NumberForm) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *NumberForm) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NumberForm) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+// DirectoryAnswer is what one directory said.
+type DirectoryAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The directory's name in the configuration.
+	Directory string `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
+	// Its type: `file`, `sql`, `http` or the name of a preset.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// What came of asking it.
+	Outcome DirectoryAnswer_Outcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=pbx.v1.DirectoryAnswer_Outcome" json:"outcome,omitempty"`
+	// How long that took.
+	Took *durationpb.Duration `protobuf:"bytes,4,opt,name=took,proto3" json:"took,omitempty"`
+	// Whom it knows by the number.
+	Matches []*ContactMatch `protobuf:"bytes,5,rep,name=matches,proto3" json:"matches,omitempty"`
+	// What went wrong. Never a credential.
+	Error         string `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DirectoryAnswer) Reset() {
+	*x = DirectoryAnswer{}
+	mi := &file_pbx_v1_query_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DirectoryAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DirectoryAnswer) ProtoMessage() {}
+
+func (x *DirectoryAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DirectoryAnswer.ProtoReflect.Descriptor instead.
+func (*DirectoryAnswer) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DirectoryAnswer) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
+func (x *DirectoryAnswer) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *DirectoryAnswer) GetOutcome() DirectoryAnswer_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return DirectoryAnswer_OUTCOME_UNSPECIFIED
+}
+
+func (x *DirectoryAnswer) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+func (x *DirectoryAnswer) GetMatches() []*ContactMatch {
+	if x != nil {
+		return x.Matches
+	}
+	return nil
+}
+
+func (x *DirectoryAnswer) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// CachedContact is an answer that is known: the value of the bucket `pbx_contacts`.
+type CachedContact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the directories said. Absent while they are being asked for the first time.
+	Contact *Contact `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	// When they were asked, and what each said.
+	Trace *ContactTrace `protobuf:"bytes,2,opt,name=trace,proto3" json:"trace,omitempty"`
+	// Until when the answer is served without asking again.
+	FreshUntil *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=fresh_until,json=freshUntil,proto3" json:"fresh_until,omitempty"`
+	// Until when somebody else is asking; nobody asks beside them.
+	ClaimedUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=claimed_until,json=claimedUntil,proto3" json:"claimed_until,omitempty"`
+	// Who is asking: a name that one process made up for itself.
+	ClaimedBy string `protobuf:"bytes,5,opt,name=claimed_by,json=claimedBy,proto3" json:"claimed_by,omitempty"`
+	// The digest of the configuration that the answer was found with. Another configuration asks again.
+	Directories   string `protobuf:"bytes,6,opt,name=directories,proto3" json:"directories,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachedContact) Reset() {
+	*x = CachedContact{}
+	mi := &file_pbx_v1_query_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachedContact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachedContact) ProtoMessage() {}
+
+func (x *CachedContact) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachedContact.ProtoReflect.Descriptor instead.
+func (*CachedContact) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CachedContact) GetContact() *Contact {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *CachedContact) GetTrace() *ContactTrace {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+func (x *CachedContact) GetFreshUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FreshUntil
+	}
+	return nil
+}
+
+func (x *CachedContact) GetClaimedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClaimedUntil
+	}
+	return nil
+}
+
+func (x *CachedContact) GetClaimedBy() string {
+	if x != nil {
+		return x.ClaimedBy
+	}
+	return ""
+}
+
+func (x *CachedContact) GetDirectories() string {
+	if x != nil {
+		return x.Directories
+	}
+	return ""
+}
+
+// ContactInvalidateRequest demands, on `pbx.query.contact.invalidate`, that known answers are forgotten.
+type ContactInvalidateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose. Never empty.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Only this number, in any form that people write. Empty: all of the tenant.
+	Number        string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactInvalidateRequest) Reset() {
+	*x = ContactInvalidateRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactInvalidateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactInvalidateRequest) ProtoMessage() {}
+
+func (x *ContactInvalidateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactInvalidateRequest.ProtoReflect.Descriptor instead.
+func (*ContactInvalidateRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ContactInvalidateRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ContactInvalidateRequest) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+// ContactInvalidateResponse answers a ContactInvalidateRequest.
+type ContactInvalidateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many answers were forgotten.
+	Forgotten     int32 `protobuf:"varint,1,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactInvalidateResponse) Reset() {
+	*x = ContactInvalidateResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactInvalidateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactInvalidateResponse) ProtoMessage() {}
+
+func (x *ContactInvalidateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactInvalidateResponse.ProtoReflect.Descriptor instead.
+func (*ContactInvalidateResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ContactInvalidateResponse) GetForgotten() int32 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
+}
+
 // AgentListRequest asks, on `pbx.query.agent.list`, for agents and their states. Empty fields do not filter.
 type AgentListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -148,7 +734,7 @@ type AgentListRequest struct {
 
 func (x *AgentListRequest) Reset() {
 	*x = AgentListRequest{}
-	mi := &file_pbx_v1_query_proto_msgTypes[2]
+	mi := &file_pbx_v1_query_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -160,7 +746,7 @@ func (x *AgentListRequest) String() string {
 func (*AgentListRequest) ProtoMessage() {}
 
 func (x *AgentListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[2]
+	mi := &file_pbx_v1_query_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -173,7 +759,7 @@ func (x *AgentListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentListRequest.ProtoReflect.Descriptor instead.
 func (*AgentListRequest) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{2}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AgentListRequest) GetTenant() string {
@@ -201,14 +787,16 @@ func (x *AgentListRequest) GetStates() []AgentState {
 type AgentListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The agents, ordered by login, e-mail and extension.
-	Agents        []*AgentStatus `protobuf:"bytes,1,rep,name=agents,proto3" json:"agents,omitempty"`
+	Agents []*AgentStatus `protobuf:"bytes,1,rep,name=agents,proto3" json:"agents,omitempty"`
+	// Who could not be told apart, or joined: for a human to read, and to settle in the configuration.
+	Conflicts     []string `protobuf:"bytes,2,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AgentListResponse) Reset() {
 	*x = AgentListResponse{}
-	mi := &file_pbx_v1_query_proto_msgTypes[3]
+	mi := &file_pbx_v1_query_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +808,7 @@ func (x *AgentListResponse) String() string {
 func (*AgentListResponse) ProtoMessage() {}
 
 func (x *AgentListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[3]
+	mi := &file_pbx_v1_query_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,12 +821,120 @@ func (x *AgentListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentListResponse.ProtoReflect.Descriptor instead.
 func (*AgentListResponse) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{3}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AgentListResponse) GetAgents() []*AgentStatus {
 	if x != nil {
 		return x.Agents
+	}
+	return nil
+}
+
+func (x *AgentListResponse) GetConflicts() []string {
+	if x != nil {
+		return x.Conflicts
+	}
+	return nil
+}
+
+// AgentGetRequest asks, on `pbx.query.agent.get`, for one agent.
+type AgentGetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose agent. Never empty.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// A login, an e-mail address, an extension or an id. Never empty.
+	Agent         string `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentGetRequest) Reset() {
+	*x = AgentGetRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentGetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentGetRequest) ProtoMessage() {}
+
+func (x *AgentGetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentGetRequest.ProtoReflect.Descriptor instead.
+func (*AgentGetRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AgentGetRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *AgentGetRequest) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+// AgentGetResponse answers an AgentGetRequest; nobody of that name is the error 404.
+type AgentGetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The agent. Never absent.
+	Agent         *AgentStatus `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentGetResponse) Reset() {
+	*x = AgentGetResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentGetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentGetResponse) ProtoMessage() {}
+
+func (x *AgentGetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentGetResponse.ProtoReflect.Descriptor instead.
+func (*AgentGetResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AgentGetResponse) GetAgent() *AgentStatus {
+	if x != nil {
+		return x.Agent
 	}
 	return nil
 }
@@ -257,14 +953,24 @@ type AgentStatus struct {
 	// When that began.
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
 	// Why the agent paused. Empty unless `state` is PAUSED.
-	PauseReason   string `protobuf:"bytes,6,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	PauseReason string `protobuf:"bytes,6,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// Whose agent.
+	Tenant string `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Names the agent in the tenant, as in `Agent.id`.
+	Id string `protobuf:"bytes,8,opt,name=id,proto3" json:"id,omitempty"`
+	// The agent's name as configured. Empty when it is not.
+	Name string `protobuf:"bytes,9,opt,name=name,proto3" json:"name,omitempty"`
+	// Which way the call goes that the agent rings or talks for. Unspecified in other states.
+	Direction Call_Direction `protobuf:"varint,10,opt,name=direction,proto3,enum=pbx.v1.Call_Direction" json:"direction,omitempty"`
+	// The key of that call. Empty in other states.
+	CallKey       string `protobuf:"bytes,11,opt,name=call_key,json=callKey,proto3" json:"call_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AgentStatus) Reset() {
 	*x = AgentStatus{}
-	mi := &file_pbx_v1_query_proto_msgTypes[4]
+	mi := &file_pbx_v1_query_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +982,7 @@ func (x *AgentStatus) String() string {
 func (*AgentStatus) ProtoMessage() {}
 
 func (x *AgentStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[4]
+	mi := &file_pbx_v1_query_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +995,7 @@ func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
 func (*AgentStatus) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{4}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AgentStatus) GetUser() *User {
@@ -334,6 +1040,697 @@ func (x *AgentStatus) GetPauseReason() string {
 	return ""
 }
 
+func (x *AgentStatus) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetDirection() Call_Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Call_DIRECTION_UNSPECIFIED
+}
+
+func (x *AgentStatus) GetCallKey() string {
+	if x != nil {
+		return x.CallKey
+	}
+	return ""
+}
+
+// AgentStatisticsRequest asks, on `pbx.query.agent.statistics`, for the figures of a day.
+type AgentStatisticsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose. Never empty.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The day in the tenant's time zone, as 2026-01-31. Empty: today.
+	Day           string `protobuf:"bytes,2,opt,name=day,proto3" json:"day,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentStatisticsRequest) Reset() {
+	*x = AgentStatisticsRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentStatisticsRequest) ProtoMessage() {}
+
+func (x *AgentStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*AgentStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AgentStatisticsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *AgentStatisticsRequest) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+// AgentStatisticsResponse answers an AgentStatisticsRequest; a day that nothing is known of is the error 404.
+type AgentStatisticsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The figures. Never absent.
+	Statistics    *DayStatistics `protobuf:"bytes,1,opt,name=statistics,proto3" json:"statistics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentStatisticsResponse) Reset() {
+	*x = AgentStatisticsResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentStatisticsResponse) ProtoMessage() {}
+
+func (x *AgentStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*AgentStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AgentStatisticsResponse) GetStatistics() *DayStatistics {
+	if x != nil {
+		return x.Statistics
+	}
+	return nil
+}
+
+// DayStatistics are the figures of one tenant and day; also the value of the bucket `pbx_statistics`.
+type DayStatistics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The day, as 2026-01-31.
+	Day string `protobuf:"bytes,2,opt,name=day,proto3" json:"day,omitempty"`
+	// The time zone that the day is one of, by its IANA name.
+	Timezone string `protobuf:"bytes,3,opt,name=timezone,proto3" json:"timezone,omitempty"`
+	// When the day begins.
+	BeginsAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=begins_at,json=beginsAt,proto3" json:"begins_at,omitempty"`
+	// When it ends: 23, 24 or 25 hours later.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// Up to when they count. For a past day, `ends_at`.
+	CountedUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=counted_until,json=countedUntil,proto3" json:"counted_until,omitempty"`
+	// By agent, ordered by id.
+	Agents []*AgentDay `protobuf:"bytes,7,rep,name=agents,proto3" json:"agents,omitempty"`
+	// By queue, ordered by name. Calls that came through no queue are under the empty name.
+	Queues []*QueueDay `protobuf:"bytes,8,rep,name=queues,proto3" json:"queues,omitempty"`
+	// By hour since `begins_at`: 23, 24 or 25 of them. Incoming calls, by when they began.
+	Hours         []*CallFigures `protobuf:"bytes,9,rep,name=hours,proto3" json:"hours,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayStatistics) Reset() {
+	*x = DayStatistics{}
+	mi := &file_pbx_v1_query_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayStatistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayStatistics) ProtoMessage() {}
+
+func (x *DayStatistics) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayStatistics.ProtoReflect.Descriptor instead.
+func (*DayStatistics) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DayStatistics) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *DayStatistics) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *DayStatistics) GetTimezone() string {
+	if x != nil {
+		return x.Timezone
+	}
+	return ""
+}
+
+func (x *DayStatistics) GetBeginsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BeginsAt
+	}
+	return nil
+}
+
+func (x *DayStatistics) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *DayStatistics) GetCountedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedUntil
+	}
+	return nil
+}
+
+func (x *DayStatistics) GetAgents() []*AgentDay {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+func (x *DayStatistics) GetQueues() []*QueueDay {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *DayStatistics) GetHours() []*CallFigures {
+	if x != nil {
+		return x.Hours
+	}
+	return nil
+}
+
+// AgentDay are the figures of one agent.
+type AgentDay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `AgentStatus`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Who.
+	User *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// The agent's name as configured. Empty when it is not.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The agent's phones. May be empty.
+	Extensions []string `protobuf:"bytes,4,rep,name=extensions,proto3" json:"extensions,omitempty"`
+	// Time in each state; PAUSED once for each reason. States without time are left out.
+	States []*StateTime `protobuf:"bytes,5,rep,name=states,proto3" json:"states,omitempty"`
+	// Incoming and internal calls that rang at the agent's phones, or that they answered.
+	Calls *CallFigures `protobuf:"bytes,6,opt,name=calls,proto3" json:"calls,omitempty"`
+	// Calls that the agent made.
+	Outgoing int32 `protobuf:"varint,7,opt,name=outgoing,proto3" json:"outgoing,omitempty"`
+	// Those that were answered.
+	OutgoingAnswered int32 `protobuf:"varint,8,opt,name=outgoing_answered,json=outgoingAnswered,proto3" json:"outgoing_answered,omitempty"`
+	// How long people talked in those.
+	OutgoingTalk  *DurationFigures `protobuf:"bytes,9,opt,name=outgoing_talk,json=outgoingTalk,proto3" json:"outgoing_talk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentDay) Reset() {
+	*x = AgentDay{}
+	mi := &file_pbx_v1_query_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentDay) ProtoMessage() {}
+
+func (x *AgentDay) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentDay.ProtoReflect.Descriptor instead.
+func (*AgentDay) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *AgentDay) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AgentDay) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *AgentDay) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AgentDay) GetExtensions() []string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+func (x *AgentDay) GetStates() []*StateTime {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *AgentDay) GetCalls() *CallFigures {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *AgentDay) GetOutgoing() int32 {
+	if x != nil {
+		return x.Outgoing
+	}
+	return 0
+}
+
+func (x *AgentDay) GetOutgoingAnswered() int32 {
+	if x != nil {
+		return x.OutgoingAnswered
+	}
+	return 0
+}
+
+func (x *AgentDay) GetOutgoingTalk() *DurationFigures {
+	if x != nil {
+		return x.OutgoingTalk
+	}
+	return nil
+}
+
+// StateTime is the time spent in a state.
+type StateTime struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The state.
+	State AgentState `protobuf:"varint,1,opt,name=state,proto3,enum=pbx.v1.AgentState" json:"state,omitempty"`
+	// Why, for PAUSED.
+	PauseReason string `protobuf:"bytes,2,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// How long in all.
+	Time *durationpb.Duration `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// How often it was entered.
+	Times         int32 `protobuf:"varint,4,opt,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateTime) Reset() {
+	*x = StateTime{}
+	mi := &file_pbx_v1_query_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateTime) ProtoMessage() {}
+
+func (x *StateTime) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateTime.ProtoReflect.Descriptor instead.
+func (*StateTime) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *StateTime) GetState() AgentState {
+	if x != nil {
+		return x.State
+	}
+	return AgentState_AGENT_STATE_UNSPECIFIED
+}
+
+func (x *StateTime) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+func (x *StateTime) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *StateTime) GetTimes() int32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+// QueueDay are the figures of one queue: of incoming calls that came through it.
+type QueueDay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The queue's name. Empty for calls that came through none.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Of the whole calls.
+	Calls *CallFigures `protobuf:"bytes,2,opt,name=calls,proto3" json:"calls,omitempty"`
+	// Within which time an answer counts for the service level.
+	ServiceLevel *durationpb.Duration `protobuf:"bytes,3,opt,name=service_level,json=serviceLevel,proto3" json:"service_level,omitempty"`
+	// How many were answered within it, from when they began.
+	AnsweredWithin int32 `protobuf:"varint,4,opt,name=answered_within,json=answeredWithin,proto3" json:"answered_within,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *QueueDay) Reset() {
+	*x = QueueDay{}
+	mi := &file_pbx_v1_query_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueueDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueueDay) ProtoMessage() {}
+
+func (x *QueueDay) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueueDay.ProtoReflect.Descriptor instead.
+func (*QueueDay) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *QueueDay) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *QueueDay) GetCalls() *CallFigures {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *QueueDay) GetServiceLevel() *durationpb.Duration {
+	if x != nil {
+		return x.ServiceLevel
+	}
+	return nil
+}
+
+func (x *QueueDay) GetAnsweredWithin() int32 {
+	if x != nil {
+		return x.AnsweredWithin
+	}
+	return 0
+}
+
+// CallFigures count calls that are over. `offered` is the sum of `answered`, `answered_elsewhere`, `missed` and `abandoned`.
+type CallFigures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All.
+	Offered int32 `protobuf:"varint,1,opt,name=offered,proto3" json:"offered,omitempty"`
+	// Somebody picked up; for an agent's figures, the agent did.
+	Answered int32 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
+	// A colleague picked up. For agents' figures only.
+	AnsweredElsewhere int32 `protobuf:"varint,3,opt,name=answered_elsewhere,json=answeredElsewhere,proto3" json:"answered_elsewhere,omitempty"`
+	// Nobody picked up, for another reason than that the caller gave up.
+	Missed int32 `protobuf:"varint,4,opt,name=missed,proto3" json:"missed,omitempty"`
+	// The caller gave up before anybody picked up.
+	Abandoned int32 `protobuf:"varint,5,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
+	// How long phones rang: for an agent's figures the agent's, else from the first ring to the answer or the end.
+	Ring *DurationFigures `protobuf:"bytes,6,opt,name=ring,proto3" json:"ring,omitempty"`
+	// How long people talked.
+	Talk *DurationFigures `protobuf:"bytes,7,opt,name=talk,proto3" json:"talk,omitempty"`
+	// How long callers waited, from the beginning to the answer or the end.
+	Wait          *DurationFigures `protobuf:"bytes,8,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallFigures) Reset() {
+	*x = CallFigures{}
+	mi := &file_pbx_v1_query_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallFigures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallFigures) ProtoMessage() {}
+
+func (x *CallFigures) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallFigures.ProtoReflect.Descriptor instead.
+func (*CallFigures) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CallFigures) GetOffered() int32 {
+	if x != nil {
+		return x.Offered
+	}
+	return 0
+}
+
+func (x *CallFigures) GetAnswered() int32 {
+	if x != nil {
+		return x.Answered
+	}
+	return 0
+}
+
+func (x *CallFigures) GetAnsweredElsewhere() int32 {
+	if x != nil {
+		return x.AnsweredElsewhere
+	}
+	return 0
+}
+
+func (x *CallFigures) GetMissed() int32 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *CallFigures) GetAbandoned() int32 {
+	if x != nil {
+		return x.Abandoned
+	}
+	return 0
+}
+
+func (x *CallFigures) GetRing() *DurationFigures {
+	if x != nil {
+		return x.Ring
+	}
+	return nil
+}
+
+func (x *CallFigures) GetTalk() *DurationFigures {
+	if x != nil {
+		return x.Talk
+	}
+	return nil
+}
+
+func (x *CallFigures) GetWait() *DurationFigures {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// DurationFigures sum up durations. The average is `total` by `count`.
+type DurationFigures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many there are.
+	Count int32 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Their sum.
+	Total *durationpb.Duration `protobuf:"bytes,2,opt,name=total,proto3" json:"total,omitempty"`
+	// The longest.
+	Longest       *durationpb.Duration `protobuf:"bytes,3,opt,name=longest,proto3" json:"longest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DurationFigures) Reset() {
+	*x = DurationFigures{}
+	mi := &file_pbx_v1_query_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DurationFigures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DurationFigures) ProtoMessage() {}
+
+func (x *DurationFigures) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DurationFigures.ProtoReflect.Descriptor instead.
+func (*DurationFigures) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DurationFigures) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *DurationFigures) GetTotal() *durationpb.Duration {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *DurationFigures) GetLongest() *durationpb.Duration {
+	if x != nil {
+		return x.Longest
+	}
+	return nil
+}
+
 // CallListRequest asks, on `pbx.query.call.list`, for calls that go on now. Empty fields do not filter.
 type CallListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -347,7 +1744,7 @@ type CallListRequest struct {
 
 func (x *CallListRequest) Reset() {
 	*x = CallListRequest{}
-	mi := &file_pbx_v1_query_proto_msgTypes[5]
+	mi := &file_pbx_v1_query_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +1756,7 @@ func (x *CallListRequest) String() string {
 func (*CallListRequest) ProtoMessage() {}
 
 func (x *CallListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[5]
+	mi := &file_pbx_v1_query_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +1769,7 @@ func (x *CallListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallListRequest.ProtoReflect.Descriptor instead.
 func (*CallListRequest) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{5}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CallListRequest) GetTenant() string {
@@ -400,7 +1797,7 @@ type CallListResponse struct {
 
 func (x *CallListResponse) Reset() {
 	*x = CallListResponse{}
-	mi := &file_pbx_v1_query_proto_msgTypes[6]
+	mi := &file_pbx_v1_query_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +1809,7 @@ func (x *CallListResponse) String() string {
 func (*CallListResponse) ProtoMessage() {}
 
 func (x *CallListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[6]
+	mi := &file_pbx_v1_query_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +1822,7 @@ func (x *CallListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallListResponse.ProtoReflect.Descriptor instead.
 func (*CallListResponse) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{6}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CallListResponse) GetCalls() []*CallStatus {
@@ -451,14 +1848,18 @@ type CallStatus struct {
 	// The extensions that ring now, in order.
 	Ringing []string `protobuf:"bytes,6,rep,name=ringing,proto3" json:"ringing,omitempty"`
 	// The extensions that talk now, in order.
-	Talking       []string `protobuf:"bytes,7,rep,name=talking,proto3" json:"talking,omitempty"`
+	Talking []string `protobuf:"bytes,7,rep,name=talking,proto3" json:"talking,omitempty"`
+	// Whose call.
+	Tenant string `protobuf:"bytes,8,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Names the call, also where two in a row share a key.
+	Id            string `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallStatus) Reset() {
 	*x = CallStatus{}
-	mi := &file_pbx_v1_query_proto_msgTypes[7]
+	mi := &file_pbx_v1_query_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +1871,7 @@ func (x *CallStatus) String() string {
 func (*CallStatus) ProtoMessage() {}
 
 func (x *CallStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[7]
+	mi := &file_pbx_v1_query_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +1884,7 @@ func (x *CallStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallStatus.ProtoReflect.Descriptor instead.
 func (*CallStatus) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{7}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CallStatus) GetVendor() string {
@@ -535,6 +1936,20 @@ func (x *CallStatus) GetTalking() []string {
 	return nil
 }
 
+func (x *CallStatus) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *CallStatus) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // MissedCallListRequest asks, on `pbx.query.missed_call.list`, for missed calls. Empty fields do not filter.
 type MissedCallListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -550,7 +1965,7 @@ type MissedCallListRequest struct {
 
 func (x *MissedCallListRequest) Reset() {
 	*x = MissedCallListRequest{}
-	mi := &file_pbx_v1_query_proto_msgTypes[8]
+	mi := &file_pbx_v1_query_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +1977,7 @@ func (x *MissedCallListRequest) String() string {
 func (*MissedCallListRequest) ProtoMessage() {}
 
 func (x *MissedCallListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[8]
+	mi := &file_pbx_v1_query_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +1990,7 @@ func (x *MissedCallListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MissedCallListRequest.ProtoReflect.Descriptor instead.
 func (*MissedCallListRequest) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{8}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MissedCallListRequest) GetTenant() string {
@@ -610,7 +2025,7 @@ type MissedCallListResponse struct {
 
 func (x *MissedCallListResponse) Reset() {
 	*x = MissedCallListResponse{}
-	mi := &file_pbx_v1_query_proto_msgTypes[9]
+	mi := &file_pbx_v1_query_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +2037,7 @@ func (x *MissedCallListResponse) String() string {
 func (*MissedCallListResponse) ProtoMessage() {}
 
 func (x *MissedCallListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pbx_v1_query_proto_msgTypes[9]
+	mi := &file_pbx_v1_query_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +2050,7 @@ func (x *MissedCallListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MissedCallListResponse.ProtoReflect.Descriptor instead.
 func (*MissedCallListResponse) Descriptor() ([]byte, []int) {
-	return file_pbx_v1_query_proto_rawDescGZIP(), []int{9}
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *MissedCallListResponse) GetMissedCalls() []*MissedCall {
@@ -649,19 +2064,77 @@ var File_pbx_v1_query_proto protoreflect.FileDescriptor
 
 const file_pbx_v1_query_proto_rawDesc = "" +
 	"\n" +
-	"\x12pbx/v1/query.proto\x12\x06pbx.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12pbx/v1/event.proto\"{\n" +
+	"\x12pbx/v1/query.proto\x12\x06pbx.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12pbx/v1/event.proto\"\xaf\x01\n" +
 	"\x14ContactLookupRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x123\n" +
-	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"B\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x18\n" +
+	"\aexplain\x18\x04 \x01(\bR\aexplain\x12\x18\n" +
+	"\arefresh\x18\x05 \x01(\bR\arefresh\"n\n" +
 	"\x15ContactLookupResponse\x12)\n" +
-	"\acontact\x18\x01 \x01(\v2\x0f.pbx.v1.ContactR\acontact\"l\n" +
+	"\acontact\x18\x01 \x01(\v2\x0f.pbx.v1.ContactR\acontact\x12*\n" +
+	"\x05trace\x18\x02 \x01(\v2\x14.pbx.v1.ContactTraceR\x05trace\"\x88\x03\n" +
+	"\fContactTrace\x123\n" +
+	"\x06source\x18\x01 \x01(\x0e2\x1b.pbx.v1.ContactTrace.SourceR\x06source\x125\n" +
+	"\basked_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aaskedAt\x12(\n" +
+	"\x05forms\x18\x03 \x03(\v2\x12.pbx.v1.NumberFormR\x05forms\x121\n" +
+	"\aanswers\x18\x04 \x03(\v2\x17.pbx.v1.DirectoryAnswerR\aanswers\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12-\n" +
+	"\x04took\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04took\"h\n" +
+	"\x06Source\x12\x16\n" +
+	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vDIRECTORIES\x10\x01\x12\t\n" +
+	"\x05CACHE\x10\x02\x12\x0f\n" +
+	"\vSTALE_CACHE\x10\x03\x12\n" +
+	"\n" +
+	"\x06SHARED\x10\x04\x12\r\n" +
+	"\tNOT_ASKED\x10\x05\"8\n" +
+	"\n" +
+	"NumberForm\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\"\xd8\x02\n" +
+	"\x0fDirectoryAnswer\x12\x1c\n" +
+	"\tdirectory\x18\x01 \x01(\tR\tdirectory\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x129\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2\x1f.pbx.v1.DirectoryAnswer.OutcomeR\aoutcome\x12-\n" +
+	"\x04took\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12.\n" +
+	"\amatches\x18\x05 \x03(\v2\x14.pbx.v1.ContactMatchR\amatches\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"c\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05FOUND\x10\x01\x12\r\n" +
+	"\tNOT_FOUND\x10\x02\x12\r\n" +
+	"\tTIMED_OUT\x10\x03\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x04\x12\n" +
+	"\n" +
+	"\x06BROKEN\x10\x05\"\xa5\x02\n" +
+	"\rCachedContact\x12)\n" +
+	"\acontact\x18\x01 \x01(\v2\x0f.pbx.v1.ContactR\acontact\x12*\n" +
+	"\x05trace\x18\x02 \x01(\v2\x14.pbx.v1.ContactTraceR\x05trace\x12;\n" +
+	"\vfresh_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"freshUntil\x12?\n" +
+	"\rclaimed_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fclaimedUntil\x12\x1d\n" +
+	"\n" +
+	"claimed_by\x18\x05 \x01(\tR\tclaimedBy\x12 \n" +
+	"\vdirectories\x18\x06 \x01(\tR\vdirectories\"J\n" +
+	"\x18ContactInvalidateRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\"9\n" +
+	"\x19ContactInvalidateResponse\x12\x1c\n" +
+	"\tforgotten\x18\x01 \x01(\x05R\tforgotten\"l\n" +
 	"\x10AgentListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\x12*\n" +
-	"\x06states\x18\x03 \x03(\x0e2\x12.pbx.v1.AgentStateR\x06states\"@\n" +
+	"\x06states\x18\x03 \x03(\x0e2\x12.pbx.v1.AgentStateR\x06states\"^\n" +
 	"\x11AgentListResponse\x12+\n" +
-	"\x06agents\x18\x01 \x03(\v2\x13.pbx.v1.AgentStatusR\x06agents\"\xe6\x01\n" +
+	"\x06agents\x18\x01 \x03(\v2\x13.pbx.v1.AgentStatusR\x06agents\x12\x1c\n" +
+	"\tconflicts\x18\x02 \x03(\tR\tconflicts\"?\n" +
+	"\x0fAgentGetRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05agent\x18\x02 \x01(\tR\x05agent\"=\n" +
+	"\x10AgentGetResponse\x12)\n" +
+	"\x05agent\x18\x01 \x01(\v2\x13.pbx.v1.AgentStatusR\x05agent\"\xf3\x02\n" +
 	"\vAgentStatus\x12 \n" +
 	"\x04user\x18\x01 \x01(\v2\f.pbx.v1.UserR\x04user\x12\x1e\n" +
 	"\n" +
@@ -670,12 +2143,70 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tR\x06queues\x12(\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x12.pbx.v1.AgentStateR\x05state\x120\n" +
 	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12!\n" +
-	"\fpause_reason\x18\x06 \x01(\tR\vpauseReason\"?\n" +
+	"\fpause_reason\x18\x06 \x01(\tR\vpauseReason\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x0e\n" +
+	"\x02id\x18\b \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\t \x01(\tR\x04name\x124\n" +
+	"\tdirection\x18\n" +
+	" \x01(\x0e2\x16.pbx.v1.Call.DirectionR\tdirection\x12\x19\n" +
+	"\bcall_key\x18\v \x01(\tR\acallKey\"B\n" +
+	"\x16AgentStatisticsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x10\n" +
+	"\x03day\x18\x02 \x01(\tR\x03day\"P\n" +
+	"\x17AgentStatisticsResponse\x125\n" +
+	"\n" +
+	"statistics\x18\x01 \x01(\v2\x15.pbx.v1.DayStatisticsR\n" +
+	"statistics\"\x83\x03\n" +
+	"\rDayStatistics\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x10\n" +
+	"\x03day\x18\x02 \x01(\tR\x03day\x12\x1a\n" +
+	"\btimezone\x18\x03 \x01(\tR\btimezone\x127\n" +
+	"\tbegins_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bbeginsAt\x123\n" +
+	"\aends_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12?\n" +
+	"\rcounted_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fcountedUntil\x12(\n" +
+	"\x06agents\x18\a \x03(\v2\x10.pbx.v1.AgentDayR\x06agents\x12(\n" +
+	"\x06queues\x18\b \x03(\v2\x10.pbx.v1.QueueDayR\x06queues\x12)\n" +
+	"\x05hours\x18\t \x03(\v2\x13.pbx.v1.CallFiguresR\x05hours\"\xcd\x02\n" +
+	"\bAgentDay\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
+	"\x04user\x18\x02 \x01(\v2\f.pbx.v1.UserR\x04user\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"extensions\x18\x04 \x03(\tR\n" +
+	"extensions\x12)\n" +
+	"\x06states\x18\x05 \x03(\v2\x11.pbx.v1.StateTimeR\x06states\x12)\n" +
+	"\x05calls\x18\x06 \x01(\v2\x13.pbx.v1.CallFiguresR\x05calls\x12\x1a\n" +
+	"\boutgoing\x18\a \x01(\x05R\boutgoing\x12+\n" +
+	"\x11outgoing_answered\x18\b \x01(\x05R\x10outgoingAnswered\x12<\n" +
+	"\routgoing_talk\x18\t \x01(\v2\x17.pbx.v1.DurationFiguresR\foutgoingTalk\"\x9d\x01\n" +
+	"\tStateTime\x12(\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x12.pbx.v1.AgentStateR\x05state\x12!\n" +
+	"\fpause_reason\x18\x02 \x01(\tR\vpauseReason\x12-\n" +
+	"\x04time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04time\x12\x14\n" +
+	"\x05times\x18\x04 \x01(\x05R\x05times\"\xb4\x01\n" +
+	"\bQueueDay\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12)\n" +
+	"\x05calls\x18\x02 \x01(\v2\x13.pbx.v1.CallFiguresR\x05calls\x12>\n" +
+	"\rservice_level\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fserviceLevel\x12'\n" +
+	"\x0fanswered_within\x18\x04 \x01(\x05R\x0eansweredWithin\"\xaf\x02\n" +
+	"\vCallFigures\x12\x18\n" +
+	"\aoffered\x18\x01 \x01(\x05R\aoffered\x12\x1a\n" +
+	"\banswered\x18\x02 \x01(\x05R\banswered\x12-\n" +
+	"\x12answered_elsewhere\x18\x03 \x01(\x05R\x11answeredElsewhere\x12\x16\n" +
+	"\x06missed\x18\x04 \x01(\x05R\x06missed\x12\x1c\n" +
+	"\tabandoned\x18\x05 \x01(\x05R\tabandoned\x12+\n" +
+	"\x04ring\x18\x06 \x01(\v2\x17.pbx.v1.DurationFiguresR\x04ring\x12+\n" +
+	"\x04talk\x18\a \x01(\v2\x17.pbx.v1.DurationFiguresR\x04talk\x12+\n" +
+	"\x04wait\x18\b \x01(\v2\x17.pbx.v1.DurationFiguresR\x04wait\"\x8d\x01\n" +
+	"\x0fDurationFigures\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\x12/\n" +
+	"\x05total\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05total\x123\n" +
+	"\alongest\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\alongest\"?\n" +
 	"\x0fCallListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\"<\n" +
 	"\x10CallListResponse\x12(\n" +
-	"\x05calls\x18\x01 \x03(\v2\x12.pbx.v1.CallStatusR\x05calls\"\x8e\x02\n" +
+	"\x05calls\x18\x01 \x03(\v2\x12.pbx.v1.CallStatusR\x05calls\"\xb6\x02\n" +
 	"\n" +
 	"CallStatus\x12\x16\n" +
 	"\x06vendor\x18\x01 \x01(\tR\x06vendor\x12\x1a\n" +
@@ -686,7 +2217,9 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\vanswered_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answeredAt\x12\x18\n" +
 	"\aringing\x18\x06 \x03(\tR\aringing\x12\x18\n" +
-	"\atalking\x18\a \x03(\tR\atalking\"p\n" +
+	"\atalking\x18\a \x03(\tR\atalking\x12\x16\n" +
+	"\x06tenant\x18\b \x01(\tR\x06tenant\x12\x0e\n" +
+	"\x02id\x18\t \x01(\tR\x02id\"p\n" +
 	"\x15MissedCallListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\x12)\n" +
@@ -706,44 +2239,100 @@ func file_pbx_v1_query_proto_rawDescGZIP() []byte {
 	return file_pbx_v1_query_proto_rawDescData
 }
 
-var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_pbx_v1_query_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_pbx_v1_query_proto_goTypes = []any{
-	(*ContactLookupRequest)(nil),   // 0: pbx.v1.ContactLookupRequest
-	(*ContactLookupResponse)(nil),  // 1: pbx.v1.ContactLookupResponse
-	(*AgentListRequest)(nil),       // 2: pbx.v1.AgentListRequest
-	(*AgentListResponse)(nil),      // 3: pbx.v1.AgentListResponse
-	(*AgentStatus)(nil),            // 4: pbx.v1.AgentStatus
-	(*CallListRequest)(nil),        // 5: pbx.v1.CallListRequest
-	(*CallListResponse)(nil),       // 6: pbx.v1.CallListResponse
-	(*CallStatus)(nil),             // 7: pbx.v1.CallStatus
-	(*MissedCallListRequest)(nil),  // 8: pbx.v1.MissedCallListRequest
-	(*MissedCallListResponse)(nil), // 9: pbx.v1.MissedCallListResponse
-	(*durationpb.Duration)(nil),    // 10: google.protobuf.Duration
-	(*Contact)(nil),                // 11: pbx.v1.Contact
-	(AgentState)(0),                // 12: pbx.v1.AgentState
-	(*User)(nil),                   // 13: pbx.v1.User
-	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
-	(*Call)(nil),                   // 15: pbx.v1.Call
-	(*MissedCall)(nil),             // 16: pbx.v1.MissedCall
+	(ContactTrace_Source)(0),          // 0: pbx.v1.ContactTrace.Source
+	(DirectoryAnswer_Outcome)(0),      // 1: pbx.v1.DirectoryAnswer.Outcome
+	(*ContactLookupRequest)(nil),      // 2: pbx.v1.ContactLookupRequest
+	(*ContactLookupResponse)(nil),     // 3: pbx.v1.ContactLookupResponse
+	(*ContactTrace)(nil),              // 4: pbx.v1.ContactTrace
+	(*NumberForm)(nil),                // 5: pbx.v1.NumberForm
+	(*DirectoryAnswer)(nil),           // 6: pbx.v1.DirectoryAnswer
+	(*CachedContact)(nil),             // 7: pbx.v1.CachedContact
+	(*ContactInvalidateRequest)(nil),  // 8: pbx.v1.ContactInvalidateRequest
+	(*ContactInvalidateResponse)(nil), // 9: pbx.v1.ContactInvalidateResponse
+	(*AgentListRequest)(nil),          // 10: pbx.v1.AgentListRequest
+	(*AgentListResponse)(nil),         // 11: pbx.v1.AgentListResponse
+	(*AgentGetRequest)(nil),           // 12: pbx.v1.AgentGetRequest
+	(*AgentGetResponse)(nil),          // 13: pbx.v1.AgentGetResponse
+	(*AgentStatus)(nil),               // 14: pbx.v1.AgentStatus
+	(*AgentStatisticsRequest)(nil),    // 15: pbx.v1.AgentStatisticsRequest
+	(*AgentStatisticsResponse)(nil),   // 16: pbx.v1.AgentStatisticsResponse
+	(*DayStatistics)(nil),             // 17: pbx.v1.DayStatistics
+	(*AgentDay)(nil),                  // 18: pbx.v1.AgentDay
+	(*StateTime)(nil),                 // 19: pbx.v1.StateTime
+	(*QueueDay)(nil),                  // 20: pbx.v1.QueueDay
+	(*CallFigures)(nil),               // 21: pbx.v1.CallFigures
+	(*DurationFigures)(nil),           // 22: pbx.v1.DurationFigures
+	(*CallListRequest)(nil),           // 23: pbx.v1.CallListRequest
+	(*CallListResponse)(nil),          // 24: pbx.v1.CallListResponse
+	(*CallStatus)(nil),                // 25: pbx.v1.CallStatus
+	(*MissedCallListRequest)(nil),     // 26: pbx.v1.MissedCallListRequest
+	(*MissedCallListResponse)(nil),    // 27: pbx.v1.MissedCallListResponse
+	(*durationpb.Duration)(nil),       // 28: google.protobuf.Duration
+	(*Contact)(nil),                   // 29: pbx.v1.Contact
+	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
+	(*ContactMatch)(nil),              // 31: pbx.v1.ContactMatch
+	(AgentState)(0),                   // 32: pbx.v1.AgentState
+	(*User)(nil),                      // 33: pbx.v1.User
+	(Call_Direction)(0),               // 34: pbx.v1.Call.Direction
+	(*Call)(nil),                      // 35: pbx.v1.Call
+	(*MissedCall)(nil),                // 36: pbx.v1.MissedCall
 }
 var file_pbx_v1_query_proto_depIdxs = []int32{
-	10, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
-	11, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
-	12, // 2: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
-	4,  // 3: pbx.v1.AgentListResponse.agents:type_name -> pbx.v1.AgentStatus
-	13, // 4: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
-	12, // 5: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
-	14, // 6: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
-	7,  // 7: pbx.v1.CallListResponse.calls:type_name -> pbx.v1.CallStatus
-	15, // 8: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
-	14, // 9: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
-	14, // 10: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
-	16, // 11: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	28, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
+	29, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
+	4,  // 2: pbx.v1.ContactLookupResponse.trace:type_name -> pbx.v1.ContactTrace
+	0,  // 3: pbx.v1.ContactTrace.source:type_name -> pbx.v1.ContactTrace.Source
+	30, // 4: pbx.v1.ContactTrace.asked_at:type_name -> google.protobuf.Timestamp
+	5,  // 5: pbx.v1.ContactTrace.forms:type_name -> pbx.v1.NumberForm
+	6,  // 6: pbx.v1.ContactTrace.answers:type_name -> pbx.v1.DirectoryAnswer
+	28, // 7: pbx.v1.ContactTrace.took:type_name -> google.protobuf.Duration
+	1,  // 8: pbx.v1.DirectoryAnswer.outcome:type_name -> pbx.v1.DirectoryAnswer.Outcome
+	28, // 9: pbx.v1.DirectoryAnswer.took:type_name -> google.protobuf.Duration
+	31, // 10: pbx.v1.DirectoryAnswer.matches:type_name -> pbx.v1.ContactMatch
+	29, // 11: pbx.v1.CachedContact.contact:type_name -> pbx.v1.Contact
+	4,  // 12: pbx.v1.CachedContact.trace:type_name -> pbx.v1.ContactTrace
+	30, // 13: pbx.v1.CachedContact.fresh_until:type_name -> google.protobuf.Timestamp
+	30, // 14: pbx.v1.CachedContact.claimed_until:type_name -> google.protobuf.Timestamp
+	32, // 15: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
+	14, // 16: pbx.v1.AgentListResponse.agents:type_name -> pbx.v1.AgentStatus
+	14, // 17: pbx.v1.AgentGetResponse.agent:type_name -> pbx.v1.AgentStatus
+	33, // 18: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
+	32, // 19: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
+	30, // 20: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
+	34, // 21: pbx.v1.AgentStatus.direction:type_name -> pbx.v1.Call.Direction
+	17, // 22: pbx.v1.AgentStatisticsResponse.statistics:type_name -> pbx.v1.DayStatistics
+	30, // 23: pbx.v1.DayStatistics.begins_at:type_name -> google.protobuf.Timestamp
+	30, // 24: pbx.v1.DayStatistics.ends_at:type_name -> google.protobuf.Timestamp
+	30, // 25: pbx.v1.DayStatistics.counted_until:type_name -> google.protobuf.Timestamp
+	18, // 26: pbx.v1.DayStatistics.agents:type_name -> pbx.v1.AgentDay
+	20, // 27: pbx.v1.DayStatistics.queues:type_name -> pbx.v1.QueueDay
+	21, // 28: pbx.v1.DayStatistics.hours:type_name -> pbx.v1.CallFigures
+	33, // 29: pbx.v1.AgentDay.user:type_name -> pbx.v1.User
+	19, // 30: pbx.v1.AgentDay.states:type_name -> pbx.v1.StateTime
+	21, // 31: pbx.v1.AgentDay.calls:type_name -> pbx.v1.CallFigures
+	22, // 32: pbx.v1.AgentDay.outgoing_talk:type_name -> pbx.v1.DurationFigures
+	32, // 33: pbx.v1.StateTime.state:type_name -> pbx.v1.AgentState
+	28, // 34: pbx.v1.StateTime.time:type_name -> google.protobuf.Duration
+	21, // 35: pbx.v1.QueueDay.calls:type_name -> pbx.v1.CallFigures
+	28, // 36: pbx.v1.QueueDay.service_level:type_name -> google.protobuf.Duration
+	22, // 37: pbx.v1.CallFigures.ring:type_name -> pbx.v1.DurationFigures
+	22, // 38: pbx.v1.CallFigures.talk:type_name -> pbx.v1.DurationFigures
+	22, // 39: pbx.v1.CallFigures.wait:type_name -> pbx.v1.DurationFigures
+	28, // 40: pbx.v1.DurationFigures.total:type_name -> google.protobuf.Duration
+	28, // 41: pbx.v1.DurationFigures.longest:type_name -> google.protobuf.Duration
+	25, // 42: pbx.v1.CallListResponse.calls:type_name -> pbx.v1.CallStatus
+	35, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
+	30, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
+	30, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
+	36, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_query_proto_init() }
@@ -757,13 +2346,14 @@ func file_pbx_v1_query_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_query_proto_rawDesc), len(file_pbx_v1_query_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   10,
+			NumEnums:      2,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_pbx_v1_query_proto_goTypes,
 		DependencyIndexes: file_pbx_v1_query_proto_depIdxs,
+		EnumInfos:         file_pbx_v1_query_proto_enumTypes,
 		MessageInfos:      file_pbx_v1_query_proto_msgTypes,
 	}.Build()
 	File_pbx_v1_query_proto = out.File
