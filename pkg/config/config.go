@@ -1,6 +1,7 @@
-// Package config reads the configuration file: which tenants there are, which exchanges each has, and how long the
-// streams keep what they hold. What an exchange needs beyond its vendor and name is its vendor's business:
-// Exchange.Decode reads it into a type of the vendor's own, so a new vendor changes nothing here.
+// Package config reads the configuration file: which tenants there are, which exchanges and directories each has, and how
+// long the streams keep what they hold. What an exchange needs beyond its vendor and name is its vendor's business, and what
+// a directory needs beyond its type and name is its type's: Section.Decode reads it into a type of their own, so a new
+// vendor or type changes nothing here.
 //
 // The file is YAML without anchors, aliases, merge keys and tags. Everything that is wrong with it is said at once, by
 // line; no secret ever stands in what is said.
@@ -26,21 +27,21 @@ type Config struct {
 
 // Tenant is one customer organisation with its exchanges.
 type Tenant struct {
-	Name      string         // a DNS label (event.IsToken), unique
-	Region    string         // ISO 3166 alpha-2 in upper case: the default region for national numbers
-	Location  *time.Location // never nil; UTC by default
-	Exchanges []*Exchange    // at least one, in the order of the file
+	Name        string         // a DNS label (event.IsToken), unique
+	Region      string         // ISO 3166 alpha-2 in upper case: the default region for national numbers
+	Location    *time.Location // never nil; UTC by default
+	Exchanges   []*Exchange    // at least one, in the order of the file
+	Directories []*Directory   // in the order of the file, which is that of their priority
+	Contacts    Contacts
+	Agents      Agents
 }
 
 // Exchange is one PBX of a tenant at a vendor. It comes from the file alone; the zero value has no settings.
 type Exchange struct {
+	Section
 	Tenant *Tenant
 	Vendor string // a DNS label, not necessarily of a vendor that exists
 	Name   string // a DNS label, unique in the tenant; the vendor's name by default
-
-	node *yaml.Node
-	at   place
-	src  *sources
 }
 
 // Origin returns where the exchange's events come from.
@@ -48,29 +49,12 @@ func (e *Exchange) Origin() event.Origin {
 	return event.Origin{Vendor: e.Vendor, Tenant: e.Tenant.Name, Exchange: e.Name}
 }
 
-// Decode reads every key of the exchange but vendor and name into a pointer to a struct with yaml tags. It is strict: a
-// key without a field is a problem, and so is a value of the wrong type, null included. What the file does not give
-// stays as it is, so defaults go in before; with the tag option "required" that is a problem too, and so is empty text. A field of type
-// Secret can also be given as a file, under its key with "_file" after it. A number given for text is taken as it is
-// written.
-//
-// It returns Problems, or nil. Files and variables are read anew each time.
-func (e *Exchange) Decode(into any) error {
-	d := decoder{src: e.src}
-	v := reflect.ValueOf(into).Elem()
-	fields := fieldsOf(v.Type())
-	fields["vendor"], fields["name"] = field{index: -1}, field{index: -2}
-	if e.node != nil {
-		d.structure(e.node, e.at, v, fields)
-	}
-	return d.problems.err()
-}
-
-// Problem returns a problem at the line of a key, named by a dotted path from the exchange such as "webhook.secret" or
-// "codes[1]". Where there is no such key, it is at the line of the nearest parent that exists. The message begins with
-// the whole path: "tenants[0].exchanges[1].webhook.secret: …".
-func (e *Exchange) Problem(path, format string, args ...any) Problem {
-	return place{join(e.at.path, path), lineOf(e.node, e.at.line, path)}.problem(format, args...)
+// Directory is a source of contacts of a tenant. It comes from the file alone; the zero value has no settings.
+type Directory struct {
+	Section
+	Tenant *Tenant
+	Type   string // a DNS label, not necessarily of a type that exists
+	Name   string // a DNS label, unique among the tenant's directories; the type by default
 }
 
 // Load reads the file and builds what is wanted of it. Whatever is wrong, in the file or in what build says, comes at
@@ -141,67 +125,28 @@ func parse(data []byte, src *sources) (*Config, Problems) {
 
 func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 	given := struct {
-		Name      label       `yaml:"name,required"`
-		Region    region      `yaml:"region,required"`
-		Timezone  zone        `yaml:"timezone"`
-		Exchanges []yaml.Node `yaml:"exchanges,required"`
-	}{Timezone: zone{time.UTC}}
+		Name        label       `yaml:"name,required"`
+		Region      region      `yaml:"region,required"`
+		Timezone    zone        `yaml:"timezone"`
+		Exchanges   []yaml.Node `yaml:"exchanges,required"`
+		Directories []yaml.Node `yaml:"directories"`
+		Contacts    Contacts    `yaml:"contacts"`
+		Agents      Agents      `yaml:"agents"`
+	}{Timezone: zone{time.UTC}, Contacts: defaultContacts(), Agents: defaultAgents()}
 	d.value(n, at, reflect.ValueOf(&given).Elem())
-	t := &Tenant{Name: string(given.Name), Region: string(given.Region), Location: given.Timezone.Location}
-	named := make(map[string]*Exchange)
-	for i := range given.Exchanges {
-		element := &given.Exchanges[i]
-		e := d.exchange(element, place{path: at.path + ".exchanges"}.index(i, element), t)
-		if e == nil {
-			continue
-		}
-		if first := named[e.Name]; first != nil && e.Name != "" {
-			d.problems = append(d.problems, e.sameName(first))
-		} else {
-			named[e.Name] = e
-		}
-		t.Exchanges = append(t.Exchanges, e)
+	t := &Tenant{
+		Name: string(given.Name), Region: string(given.Region), Location: given.Timezone.Location,
+		Contacts: given.Contacts, Agents: given.Agents,
+	}
+	d.contacts(n, at, t.Contacts)
+	d.agents(n, at, t.Agents)
+	for _, s := range d.sections(given.Exchanges, at, "exchanges", "vendor") {
+		t.Exchanges = append(t.Exchanges, &Exchange{Section: s.Section, Tenant: t, Vendor: s.kind, Name: s.name})
+	}
+	for _, s := range d.sections(given.Directories, at, "directories", "type") {
+		t.Directories = append(t.Directories, &Directory{Section: s.Section, Tenant: t, Type: s.kind, Name: s.name})
 	}
 	return t
-}
-
-// exchange returns nil for an exchange that nobody can make anything of, since its vendor is not known.
-func (d *decoder) exchange(n *yaml.Node, at place, t *Tenant) *Exchange {
-	var given struct {
-		Vendor label `yaml:"vendor,required"`
-		Name   label `yaml:"name"`
-	}
-	own := *n
-	if n.Kind == yaml.MappingNode {
-		own.Content = nil
-		for pair := range pairs(n) {
-			if key := pair[0].Value; key == "vendor" || key == "name" {
-				own.Content = append(own.Content, pair...)
-			}
-		}
-	}
-	d.value(&own, at, reflect.ValueOf(&given).Elem())
-	if given.Vendor == "" {
-		return nil
-	}
-	e := &Exchange{Tenant: t, Vendor: string(given.Vendor), Name: string(given.Name), node: n, at: at, src: d.src}
-	if e.unnamed() {
-		e.Name = e.Vendor
-	}
-	return e
-}
-
-func (e *Exchange) sameName(first *Exchange) Problem {
-	hint := ""
-	if e.unnamed() || first.unnamed() {
-		hint = ", since without a name it is the vendor's: name them"
-	}
-	return e.Problem("name", "%s is already the name of %s%s", e.Name, first.at.path, hint)
-}
-
-func (e *Exchange) unnamed() bool {
-	key, _ := find(e.node, "name")
-	return key == nil
 }
 
 // label is a DNS label.

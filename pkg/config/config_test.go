@@ -173,6 +173,10 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("want %+v, have %+v", streams, c.Streams)
 	}
 	tenant := c.Tenants[0]
+	contacts := config.Contacts{Deadline: 2 * time.Second, TTL: time.Hour, UnknownTTL: 5 * time.Minute}
+	if tenant.Contacts != contacts || tenant.Agents.WrapUp != 0 || tenant.Agents.ServiceLevel != 20*time.Second {
+		t.Errorf("want the defaults, have %+v and %+v", tenant.Contacts, tenant.Agents)
+	}
 	if tenant.Name != "acme" || tenant.Region != "NO" || tenant.Location != time.UTC {
 		t.Errorf("want acme in NO at UTC, have %+v", tenant)
 	}
@@ -228,6 +232,43 @@ func TestEverything(t *testing.T) {
 	}
 	if want, have := want.API.Token.Reveal(), have.API.Token.Reveal(); want != have {
 		t.Errorf("want token %q, have %q", want, have)
+	}
+}
+
+func TestContactsAndAgents(t *testing.T) {
+	tenant := parse(t, "testdata/good/contacts-and-agents.yaml").Tenants[0]
+	contacts := config.Contacts{
+		Deadline: 1500 * time.Millisecond, TTL: 30 * time.Minute, UnknownTTL: time.Minute, DutyAware: true, Fallback: "100",
+	}
+	if tenant.Contacts != contacts {
+		t.Errorf("want %+v, have %+v", contacts, tenant.Contacts)
+	}
+	minute, ten := time.Minute, 10*time.Second
+	agents := config.Agents{
+		WrapUp: 15 * time.Second, ServiceLevel: 30 * time.Second,
+		Queues: []config.Queue{{Name: "NOC", WrapUp: &minute, ServiceLevel: &ten}, {Name: "Sales"}},
+		People: []config.Person{{
+			Name: "Karel Novák", Login: "karel.novak", Email: "karel@acme.example", Extensions: []string{"20", "0021"},
+		}},
+	}
+	if !reflect.DeepEqual(agents, tenant.Agents) {
+		t.Errorf("want %+v, have %+v", agents, tenant.Agents)
+	}
+	var directories []string
+	for _, d := range tenant.Directories {
+		directories = append(directories, d.Type+" "+d.Name)
+	}
+	if want := []string{"file file", "bitrix24 crm"}; !slices.Equal(want, directories) {
+		t.Errorf("want %v, have %v", want, directories)
+	}
+	var file struct {
+		Path string `yaml:"path,required"`
+	}
+	if err := tenant.Directories[0].Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	if want, have := filepath.Join("testdata", "good", "contacts.csv"), tenant.Directories[0].Path(file.Path); want != have {
+		t.Errorf("want the path to start at the configuration's folder, %s, have %s", want, have)
 	}
 }
 

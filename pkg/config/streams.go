@@ -26,15 +26,11 @@ func defaultStreams() Streams {
 
 // streams checks the ranges.
 func (d *decoder) streams(root *yaml.Node, s Streams) {
-	check := func(ok bool, key, want string) {
-		if path := "streams." + key; !ok {
-			d.problem(place{path, lineOf(root, root.Line, path)}, "want %s", want)
-		}
-	}
-	check(s.Replicas == 1 || s.Replicas == 3 || s.Replicas == 5, "replicas", "1, 3 or 5")
-	check(s.EventsMaxAge >= time.Hour, "events_max_age", "at least 1h")
-	check(s.QuarantineMaxAge >= time.Hour, "quarantine_max_age", "at least 1h")
+	check := d.checks(root, place{line: root.Line}, "streams")
+	check(s.Replicas == 1 || s.Replicas == 3 || s.Replicas == 5, "replicas", "want 1, 3 or 5")
+	check(s.EventsMaxAge >= time.Hour, "events_max_age", "want at least 1h")
+	check(s.QuarantineMaxAge >= time.Hour, "quarantine_max_age", "want at least 1h")
 	inRange := s.DuplicateWindow >= 2*time.Minute && s.DuplicateWindow <= 24*time.Hour
-	check(inRange, "duplicate_window", "2m to 24h")
-	check(!inRange || s.DuplicateWindow <= s.EventsMaxAge, "duplicate_window", "at most events_max_age")
+	check(inRange, "duplicate_window", "want 2m to 24h")
+	check(!inRange || s.DuplicateWindow <= s.EventsMaxAge, "duplicate_window", "want at most events_max_age")
 }

@@ -22,6 +22,8 @@ const (
 	NotFound
 	// Unavailable means that something else does not answer now; the same may succeed later.
 	Unavailable
+	// Conflict means that somebody else was faster: what was to be changed is no longer what it was.
+	Conflict
 )
 
 // String returns the kind in lower case.
@@ -33,6 +35,8 @@ func (k Kind) String() string {
 		return "denied"
 	case NotFound:
 		return "not found"
+	case Conflict:
+		return "conflict"
 	case Unavailable:
 		return "unavailable"
 	default:
