@@ -1,0 +1,52 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+)
+
+// After is what was stored last where somebody looked.
+type After struct {
+	Subject  string // with wildcards; empty: anywhere in the event stream
+	Sequence uint64 // 0: nothing
+}
+
+// PublishAfter publishes an event if nothing else has been stored behind what the publisher saw last; else it is
+// fault.Conflict. It tries once: when the answer is lost it is fault.Unavailable, and the event may be stored; then trying
+// again is a conflict with itself. It returns the event's sequence.
+func (b *Bus) PublishAfter(ctx context.Context, ev *pbxv1.Event, after After) (uint64, error) {
+	msg, err := eventMsg(ctx, ev)
+	if err != nil {
+		return 0, err
+	}
+	expect := jetstream.WithExpectLastSequence(after.Sequence)
+	if after.Subject != "" {
+		expect = jetstream.WithExpectLastSequenceForSubject(after.Sequence, after.Subject)
+	}
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0), expect)
+	if isConflict(err) {
+		return 0, fault.New(fault.Conflict, "publish after %s: %w", after, err)
+	}
+	if b.health.published(err) != nil {
+		return 0, unavailable("publish", err)
+	}
+	return ack.Sequence, nil
+}
+
+// isConflict tells the server's word that a sequence was not the last.
+func isConflict(err error) bool {
+	refused, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// String returns the sequence and where it is one of.
+func (a After) String() string {
+	return fmt.Sprintf("%d of %s", a.Sequence, cmp.Or(a.Subject, EventStream))
+}

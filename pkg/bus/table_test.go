@@ -1,0 +1,210 @@
+package bus_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oklog/run"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+)
+
+// background runs an actor until the test ends.
+func background(t *testing.T, execute func() error, interrupt func(error)) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- execute() }()
+	t.Cleanup(func() {
+		interrupt(nil)
+		if err := <-done; err != nil {
+			t.Errorf("want the actor to end without error, have %v", err)
+		}
+	})
+}
+
+func newTable(t *testing.T, b *bus.Bus, ttl time.Duration) *bus.Table[*pbxv1.AgentStatus] {
+	t.Helper()
+	table := bus.NewTable(b, bus.TableOptions{
+		Bucket: "pbx_test", TTL: ttl, Replicas: func() int { return 1 },
+	}, func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
+	execute, interrupt := table.Maintain()
+	background(t, execute, interrupt)
+	return table
+}
+
+func TestTable(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Connect()
+	one, other := newTable(t, b, 0), newTable(t, server.Connect(), 0)
+	bustest.Eventually(t, "both tables loaded", func() bool { return one.Loaded() && other.Loaded() })
+	if row := one.Get("acme.karel"); row.Revision != 0 || row.Value != nil {
+		t.Errorf("want the zero row, have %+v", row)
+	}
+
+	status := &pbxv1.AgentStatus{Id: "karel", State: pbxv1.AgentState_AVAILABLE}
+	revision, err := one.Put(t.Context(), "acme.karel", status, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := one.Get("acme.karel"); row.Revision != revision || !proto.Equal(row.Value, status) {
+		t.Errorf("want to read at once what was written, have %+v", row)
+	}
+	bustest.Eventually(t, "the row in the other table", func() bool { return other.Get("acme.karel").Revision == revision })
+	if row := other.Get("acme.karel"); !proto.Equal(row.Value, status) {
+		t.Errorf("want %v, have %v", status, row.Value)
+	}
+
+	if _, err := other.Put(t.Context(), "acme.karel", status, revision-1); !fault.Is(err, fault.Conflict) {
+		t.Errorf("want a conflict for an old revision, have %v", err)
+	}
+	if revision, err = other.Put(t.Context(), "acme.karel", status, revision); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Delete(t.Context(), "acme.karel", 0); !fault.Is(err, fault.Conflict) {
+		t.Errorf("want a conflict for deleting what is there as if it were not, have %v", err)
+	}
+	if err := other.Delete(t.Context(), "acme.karel", revision-1); !fault.Is(err, fault.Conflict) {
+		t.Errorf("want a conflict for deleting an old revision, have %v", err)
+	}
+	bustest.Eventually(t, "the second write in the first table", func() bool { return one.Get("acme.karel").Revision == revision })
+	changed := one.Changed()
+	if err := other.Delete(t.Context(), "acme.karel", revision); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	bustest.Eventually(t, "the deletion in the first table", func() bool { return one.Get("acme.karel").Deleted })
+	if rows := one.Rows(); len(rows) != 0 {
+		t.Errorf("want no rows, have %v", rows)
+	}
+	if _, err := one.Put(t.Context(), "acme.karel", status, one.Get("acme.karel").Revision); err != nil {
+		t.Errorf("want to write again what was deleted, have %v", err)
+	}
+}
+
+// TestTableOneWinner has many writers change the same revision.
+func TestTableOneWinner(t *testing.T) {
+	server := bustest.Start(t)
+	table := newTable(t, server.Connect(), 0)
+	bustest.Eventually(t, "the table loaded", table.Loaded)
+	var won atomic.Int32
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			_, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: fmt.Sprint(i)}, 0)
+			switch {
+			case err == nil:
+				won.Add(1)
+			case !fault.Is(err, fault.Conflict):
+				t.Errorf("want a conflict, have %v", err)
+			}
+		})
+	}
+	writers.Wait()
+	if won.Load() != 1 {
+		t.Errorf("want 1 winner, have %d", won.Load())
+	}
+}
+
+func TestTableSurvives(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Connect()
+	table := newTable(t, b, 0)
+	bustest.Eventually(t, "the table loaded", table.Loaded)
+	if _, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "kept"}, 0); err != nil {
+		t.Fatal(err)
+	}
+
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := table.Put(ctx, "key", &pbxv1.AgentStatus{}, table.Get("key").Revision); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("want unavailable without a server, have %v", err)
+	}
+	server.Restart()
+	bustest.Eventually(t, "a write after the restart", func() bool {
+		_, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "new"}, table.Get("key").Revision)
+		return err == nil
+	})
+
+	_, js := server.Raw()
+	if err := js.DeleteKeyValue(t.Context(), "pbx_test"); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Eventually(t, "the bucket made anew, and empty", func() bool {
+		return table.Loaded() && table.Get("key").Revision == 0
+	})
+	if _, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "again"}, 0); err != nil {
+		t.Errorf("want to write into the new bucket, have %v", err)
+	}
+}
+
+func TestTableForgetsWithTheServer(t *testing.T) {
+	server := bustest.Start(t)
+	table := newTable(t, server.Connect(), 200*time.Millisecond)
+	bustest.Eventually(t, "the table loaded", table.Loaded)
+	if _, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Eventually(t, "the row gone", func() bool { return table.Get("key").Revision == 0 })
+	if _, err := table.Put(t.Context(), "key", &pbxv1.AgentStatus{}, 0); err != nil {
+		t.Errorf("want to write it as if it never was, have %v", err)
+	}
+}
+
+func TestServe(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Connect()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var have pbxv1.AgentGetResponse
+	ask := func(agent string) error {
+		return b.Ask(ctx, "pbx.query.agent.get", &pbxv1.AgentGetRequest{Tenant: "acme", Agent: agent}, &have)
+	}
+	if err := ask("karel"); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("want unavailable while nobody answers, have %v", err)
+	}
+	execute, interrupt := server.Connect().Serve("agent-state", "Knows agents.", bus.Answer("pbx.query.agent.get",
+		func(_ context.Context, q *pbxv1.AgentGetRequest) (*pbxv1.AgentGetResponse, error) {
+			if q.GetAgent() != "karel" {
+				return nil, fault.New(fault.NotFound, "nobody is called %s", q.GetAgent())
+			}
+			return &pbxv1.AgentGetResponse{Agent: &pbxv1.AgentStatus{Id: "karel"}}, nil
+		}))
+	var group run.Group
+	group.Add(execute, interrupt)
+	stop := make(chan struct{})
+	group.Add(func() error { <-stop; return nil }, func(error) {})
+	done := make(chan error, 1)
+	go func() { done <- group.Run() }()
+	bustest.Eventually(t, "an answer", func() bool { return ask("karel") == nil })
+	if have.GetAgent().GetId() != "karel" {
+		t.Errorf("want karel, have %v", &have)
+	}
+	err := ask("nobody")
+	if !fault.Is(err, fault.NotFound) {
+		t.Errorf("want not found, have %v", err)
+	}
+	if want := "ask pbx.query.agent.get: nobody is called nobody"; err.Error() != want {
+		t.Errorf("want %q, have %q", want, err)
+	}
+	nc, _ := server.Raw()
+	reply, err := nc.RequestWithContext(ctx, "pbx.query.agent.get", []byte{0xff})
+	if err != nil || reply.Header.Get("Nats-Service-Error-Code") != "400" {
+		t.Errorf("want what is no question refused with 400, have %v, %v", reply, err)
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := ask("karel"); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("want unavailable after the end, have %v", err)
+	}
+}
