@@ -433,7 +433,7 @@ func TestLookupContact(t *testing.T) {
 		t.Errorf("want the contact, have %v, %v", contact, err)
 	}
 	for number, want := range map[string]fault.Kind{
-		"refused": fault.Internal, "garbage": fault.Internal, "silence": fault.Unavailable,
+		"refused": fault.Invalid, "garbage": fault.Internal, "silence": fault.Unavailable,
 	} {
 		if _, err := ask(number); !fault.Is(err, want) {
 			t.Errorf("%s: want %v, have %v", number, want, err)
