@@ -39,6 +39,7 @@ bytes. Each flag can also be set by the environment variable behind it.`,
 		Example: `  pbxsim --config switchhook.yaml --calls 10000 --ledger calls.jsonl
   pbxsim --config switchhook.yaml --rate 0.5 --speed 10 --teams 2
   pbxsim --config switchhook.yaml --vendors ipex --ipex http://127.0.0.1:8080 --connections 256 --teams 256
+  pbxsim --config switchhook.yaml --calls 10000 --order clock --start 2026-01-05T08:00:00Z --ledger day.jsonl
   pbxsim --config switchhook.yaml --calls 10000 --chaos duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.01
   pbxsim verify --ledger calls.jsonl --nats nats://127.0.0.1:4222`,
 		Args: cobra.NoArgs,
@@ -50,14 +51,21 @@ bytes. Each flag can also be set by the environment variable behind it.`,
 	return cmd
 }
 
+// The values of --order.
+const (
+	byCall  = "call"
+	byClock = "clock"
+)
+
 // flags are the command line, not yet understood.
 type flags struct {
 	sim.Options
-	start, chaos, target string
-	vendors              []string
-	targets              map[string]*string // by vendor
-	config, ledger       string
-	wait                 time.Duration
+	order, start, chaos string
+	target              string
+	vendors             []string
+	targets             map[string]*string // by vendor
+	config, ledger      string
+	wait                time.Duration
 }
 
 func (f *flags) register(set *pflag.FlagSet) {
@@ -71,6 +79,9 @@ func (f *flags) register(set *pflag.FlagSet) {
 		f.targets[vendor] = set.String(vendor, "", "`URL` of a single "+vendor+" ingress, not below --target")
 	}
 	set.Int64Var(&f.Calls, "calls", 0, "`number` of calls to make; 0: until stopped")
+	set.StringVar(&f.order, "order", byCall,
+		"`order` of the requests: call, many calls at once, each in its own; clock, that of the exchanges' clocks over\n"+
+			"all calls, one request at a time, so with one connection and without --rate; --speed is that of the clocks")
 	set.Float64Var(&f.Rate, "rate", 0, "`calls` to begin in a second; 0: as many as go")
 	set.Float64Var(&f.Speed, "speed", 0,
 		"`times` as fast as in life that a call goes: 60 is a minute in a second, 0 takes no time")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,6 +20,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/cli"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/services/pbxsim/ledger"
 )
 
 const configuration = `
@@ -78,6 +80,30 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// TestOrder checks the clock's order as the ledger on stdout shows it.
+func TestOrder(t *testing.T) {
+	target := newIngress(t, func(http.ResponseWriter, *http.Request) {})
+	code, stdout, stderr := execute(t, "--calls", "60", "--order", "clock", "--ledger", "-", "--target", target)
+	if code != 0 {
+		t.Fatalf("want exit code 0, have %d: %s", code, stderr)
+	}
+	var last time.Time
+	for e, err := range ledger.Read(strings.NewReader(stdout)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := e.(*ledger.Sent); ok {
+			if s.At.Before(last) {
+				t.Fatalf("want nothing before %v, have %+v", last, s)
+			}
+			last = s.At
+		}
+	}
+	if last.IsZero() {
+		t.Error("want requests in the ledger, have none")
+	}
+}
+
 func TestVendors(t *testing.T) {
 	target := newIngress(t, func(_ http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/xvb") {
@@ -112,6 +138,9 @@ func TestUsage(t *testing.T) {
 		"no exchange": {"--vendors mcn", "no exchange of mcn"},
 		"target":      {"--target 127.0.0.1:8080", "--target: want a URL"},
 		"ingress":     {"--xvb nowhere", "--xvb: want a URL"},
+		"order":       {"--order random", "--order: want call or clock"},
+		"clock rate":  {"--order clock --rate 1", "--rate: want none"},
+		"at once":     {"--order clock --connections 2", "--connections: want 1"},
 		"argument":    {"now", "unknown command"},
 		"two at once": {"--rate -1 --speed -1", "--speed"},
 		"verify":      {"verify", "--ledger: want the file"},

@@ -20,6 +20,7 @@ import (
 // options reads the command line and the configuration, and says all that is wrong with them at once.
 func (f *flags) options(set *pflag.FlagSet) (sim.Options, error) {
 	o := f.Options
+	o.Clock = f.order == byClock
 	var startErr, chaosErr error
 	o.Start, startErr = startTime(f.start)
 	o.Chaos, chaosErr = sim.ParseChaos(f.chaos)
@@ -41,6 +42,8 @@ func (f *flags) options(set *pflag.FlagSet) (sim.Options, error) {
 	case o.Connections > lines:
 		return o, cli.Usage("--connections: want at most %d, one for each of the %d --teams of %d exchanges",
 			lines, o.Teams, len(o.Exchanges))
+	case o.Clock:
+		o.Connections = 1
 	case o.Connections == 0:
 		o.Connections = min(64, lines)
 	}
@@ -60,6 +63,11 @@ func (f *flags) ranges() error {
 	check(f.Speed >= 0, "--speed: want 0 or more, have %v", f.Speed)
 	check(f.Connections >= 0, "--connections: want 0 or more, have %d", f.Connections)
 	check(f.Teams >= 1, "--teams: want 1 or more, have %d", f.Teams)
+	check(f.order == byCall || f.order == byClock, "--order: want %s or %s, have %q", byCall, byClock, f.order)
+	if f.order == byClock {
+		check(f.Rate == 0, "--rate: want none with --order clock, where the exchanges' clocks say when calls begin")
+		check(f.Connections <= 1, "--connections: want 1 with --order clock, which sends one request at a time")
+	}
 	check(f.Timeout > 0, "--timeout: want more than 0, have %v", f.Timeout)
 	for _, vendor := range f.vendors {
 		check(slices.Contains(vendors(), vendor),

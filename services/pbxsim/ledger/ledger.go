@@ -85,10 +85,25 @@ type Call struct {
 	WaitSeconds   int       `json:"wait_seconds"`
 	RingSeconds   int       `json:"ring_seconds"`
 	TalkSeconds   int       `json:"talk_seconds"`
+	Ended         time.Time `json:"ended"`
+	Legs          []Leg     `json:"legs,omitempty"` // in the order of their first moment
 	Rating        int       `json:"rating,omitempty"`
 	Requests      int       `json:"requests"`      // that make it up, agents before it included: Seq is below
 	Cut           bool      `json:"cut,omitempty"` // the run was stopped before all of them were sent
 }
+
+// Leg is the part of one of the exchange's own phones in a call. Times are those of the exchange's clock.
+type Leg struct {
+	Extension string `json:"extension"`
+	Login     string `json:"login"`
+	Ringing   []Span `json:"ringing,omitempty"` // it was called
+	Dialing   []Span `json:"dialing,omitempty"` // it called, and nobody had answered yet
+	Talking   []Span `json:"talking,omitempty"`
+	Answered  bool   `json:"answered"` // it picked up; if it called, the other side did
+}
+
+// Span is from when until when something lasted.
+type Span [2]time.Time
 
 // Agent is the truth about what an agent did.
 type Agent struct {

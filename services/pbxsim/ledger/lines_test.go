@@ -31,6 +31,11 @@ func entries() []ledger.Entry {
 			Scenario: "queue_answered", Direction: "incoming", Caller: "+420777888999", Callee: "+420222333444", Queue: "NOC",
 			Rang: []string{"20", "21"}, AnsweredBy: "21", TransferredTo: "22", Outcome: "answered", Missed: true, Start: noon,
 			WaitSeconds: 1, RingSeconds: 2, TalkSeconds: 3, Rating: 4, Requests: 5, Cut: true,
+			Ended: noon.Add(6 * time.Second),
+			Legs: []ledger.Leg{{
+				Extension: "21", Login: "janecek", Ringing: []ledger.Span{{noon, noon.Add(time.Second)}},
+				Dialing: []ledger.Span{{noon, noon}}, Talking: []ledger.Span{{noon, noon}}, Answered: true,
+			}},
 		},
 		&ledger.Done{
 			Calls: 1, Requests: 2, Statuses: map[string]int64{"200": 2}, Seconds: 1.5, RequestsPerSecond: 1.3,

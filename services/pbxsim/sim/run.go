@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -20,18 +19,20 @@ import (
 // maxAttempts is how often an exchange that tries again does so in all.
 const maxAttempts = 4
 
-// Options say what to simulate. What is sent depends on Seed, Start, Teams, Chaos and Exchanges alone.
+// Options say what to simulate. What is sent depends on Seed, Start, Teams, Chaos, Clock and Exchanges
+// alone.
 type Options struct {
 	Seed      uint64
 	Start     time.Time // of the first calls, on the exchanges' clocks; zero: when they are sent
 	Teams     int       // of each exchange, at least 1; each has one call at a time
 	Chaos     Chaos
+	Clock     bool                // all teams' requests one after the other, in the order of the exchanges' clocks
 	Exchanges []*dialect.Exchange // at least one
 
 	Calls       int64   // in all; 0: until stopped
-	Rate        float64 // calls begun a second; 0: as fast as it goes
+	Rate        float64 // calls begun a second; 0: as fast as it goes; not with Clock
 	Speed       float64 // 1: calls take as long as they do, 60: a minute a second, 0: no time at all
-	Connections int     // calls at once; at most one a team
+	Connections int     // calls at once; at most one a team; 1 with Clock
 	Timeout     time.Duration
 	Targets     map[string]*url.URL // by vendor
 	Flags       map[string]string   // for the ledger
@@ -90,8 +91,12 @@ func Run(ctx context.Context, o Options, w *ledger.Writer, stats *Stats) error {
 	began := time.Now().UTC()
 	w.Write(&ledger.Run{Version: ledger.Version, Seed: o.Seed, StartedAt: began, Flags: o.Flags})
 	var workers, flusher sync.WaitGroup
-	for first := range o.Connections {
-		workers.Go(func() { r.work(ctx, first) })
+	if o.Clock {
+		workers.Go(func() { r.clock(ctx) })
+	} else {
+		for first := range o.Connections {
+			workers.Go(func() { r.work(ctx, first) })
+		}
 	}
 	sent, done := context.WithCancel(context.Background())
 	flusher.Go(func() { r.flush(sent) })
@@ -149,35 +154,15 @@ func (r *runner) call(ctx context.Context, l *line, number int64) {
 	if now.IsZero() {
 		now = time.Now().UTC().Truncate(time.Second)
 	}
-	episode := l.team.Next(number, now)
-	var messages []dialect.Message
-	for _, s := range episode.Shifts {
-		messages = append(messages, l.dialect.(dialect.ShiftDialect).Shift(s))
-	}
-	messages = append(messages, l.dialect.Call(episode.Call)...)
-	// Another stream of the seed than that of the call itself.
-	rng := rand.New(rand.NewPCG(^r.Seed, uint64(number)))
-	steps := r.Chaos.plan(rng, l.dialect, messages, len(episode.Shifts))
-
+	c := r.course(l, number, now)
 	r.stats.calls.Add(1)
-	truth := l.truth(episode.Call, messages)
-	began := time.Now()
-	for i, s := range steps {
-		if !r.due(ctx, began, s.At.Sub(messages[0].At)) {
-			truth.Cut = true
+	for began := time.Now(); !c.over(); r.sendNext(ctx, c) {
+		if !r.due(ctx, began, c.at().Sub(c.began)) {
+			c.truth.Cut = true
 			break
 		}
-		agent := ""
-		if s.seq < len(episode.Shifts) {
-			shift := episode.Shifts[s.seq]
-			agent = shift.Agent.Login
-			if i == 0 || steps[i-1].seq != s.seq {
-				r.ledger.Write(l.shift(number, shift))
-			}
-		}
-		r.deliver(ctx, l, number, s, agent)
 	}
-	r.ledger.Write(truth)
+	r.ledger.Write(c.truth)
 }
 
 // due waits until so much of the call's own time has passed.
@@ -192,7 +177,7 @@ func (r *runner) due(ctx context.Context, began time.Time, at time.Duration) boo
 // answer counts.
 func (r *runner) deliver(ctx context.Context, l *line, call int64, s step, agent string) {
 	for attempt := 1; ; attempt++ {
-		a := r.sender.send(l.target, s.Request)
+		a := r.sender.send(l.target, s.Message)
 		r.stats.Count(a.status, a.answeredAt.Sub(a.sent))
 		r.ledger.Write(l.sent(call, s, agent, attempt, a))
 		switch {

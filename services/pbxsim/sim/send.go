@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -40,11 +41,11 @@ func newSender(connections int, timeout time.Duration) *sender {
 }
 
 // send waits for the answer, but no longer than the timeout.
-func (s *sender) send(target *url.URL, r dialect.Request) answer {
+func (s *sender) send(target *url.URL, m dialect.Message) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	a := answer{sent: time.Now().UTC()}
-	a.err = s.exchange(request(target, r).WithContext(ctx), &a)
+	a.err = s.exchange(request(target, m).WithContext(ctx), &a)
 	a.answeredAt = time.Now().UTC()
 	return a
 }
@@ -80,7 +81,11 @@ func (a *answer) read(body []byte) {
 	}
 }
 
-func request(target *url.URL, r dialect.Request) *http.Request {
+// request says in Date when the exchange originated it (RFC 9110, 6.6.1), by its own clock, however late it is sent.
+func request(target *url.URL, m dialect.Message) *http.Request {
+	r := m.Request
+	header := http.Header{"Date": {m.At.UTC().Format(http.TimeFormat)}}
+	maps.Copy(header, r.Header)
 	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
 	first, _ := body()
 	return &http.Request{
@@ -89,7 +94,7 @@ func request(target *url.URL, r dialect.Request) *http.Request {
 			Scheme: target.Scheme, Host: target.Host,
 			Path: strings.TrimSuffix(target.Path, "/") + r.Path, RawQuery: r.Query,
 		},
-		Header: r.Header, Body: first, GetBody: body, ContentLength: int64(len(r.Body)),
+		Header: header, Body: first, GetBody: body, ContentLength: int64(len(r.Body)),
 	}
 }
 

@@ -113,7 +113,7 @@ func newIngress(t testing.TB) *ingress {
 		body, _ := io.ReadAll(r.Body)
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.requests = append(i.requests, fmt.Sprintf("%s %s %s %s %s %s", r.Method, r.URL, r.Header.Get("Authorization"),
+		i.requests = append(i.requests, fmt.Sprintf("%s %s %s %s %s %s %s", r.Header.Get("Date"), r.Method, r.URL, r.Header.Get("Authorization"),
 			r.Header.Get("X-Xvb-Ac"), r.Header.Get("X-Crm-Token"), body))
 		fmt.Fprintf(w, `{"id":"e%d"}`, len(i.requests))
 	}))
@@ -269,9 +269,16 @@ func TestExtensions(t *testing.T) {
 
 // TestSpeed checks that time passes in a call as it should, in a sequence and no faster.
 func TestSpeed(t *testing.T) {
+	for name, clock := range map[string]bool{"call": false, "clock": true} {
+		t.Run(name, func(t *testing.T) { checkSpeed(t, clock) })
+	}
+}
+
+func checkSpeed(t *testing.T, clock bool) {
+	t.Helper()
 	i := newIngress(t)
 	o := options(t, i.URL, 8)
-	o.Speed = 2000
+	o.Speed, o.Clock = 2000, clock
 	entries, err := run(t.Context(), t, o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,29 @@ func (l *line) truth(c *flow.Call, messages []dialect.Message) *ledger.Call {
 		Queue: c.Queue, Rang: c.Rang, AnsweredBy: c.AnsweredBy, TransferredTo: c.TransferredTo,
 		Outcome: string(c.Outcome), Missed: c.Missed, Start: c.Start,
 		WaitSeconds: seconds(c.Wait), RingSeconds: seconds(c.Ring), TalkSeconds: seconds(c.Talk), Rating: c.Rating,
-		Requests: len(messages),
+		Ended: c.Start.Add(c.Duration()), Legs: legs(c), Requests: len(messages),
 	}
+}
+
+// legs puts the legs of a call on the exchange's clock.
+func legs(c *flow.Call) []ledger.Leg {
+	var all []ledger.Leg
+	for _, l := range c.Legs() {
+		leg := ledger.Leg{Extension: l.Agent.Extension, Login: l.Agent.Login, Answered: l.Answered()}
+		for _, s := range l.Spans {
+			span := ledger.Span{c.Start.Add(s.From), c.Start.Add(s.To)}
+			switch s.Kind {
+			case flow.Ringing:
+				leg.Ringing = append(leg.Ringing, span)
+			case flow.Dialing:
+				leg.Dialing = append(leg.Dialing, span)
+			case flow.Talking:
+				leg.Talking = append(leg.Talking, span)
+			}
+		}
+		all = append(all, leg)
+	}
+	return all
 }
 
 // shift is what it says about an agent.
