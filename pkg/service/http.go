@@ -52,14 +52,33 @@ func (m *mounts) notFound(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNotFound)
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"type": "about:blank", "title": "Not Found", "status": http.StatusNotFound,
-		"detail": "Nothing is here. Webhooks go to " + strings.Join(m.paths, ", ") + " and any path below.",
+		"detail": m.hint(),
 	})
+}
+
+func (m *mounts) hint() string {
+	if len(m.paths) == 0 {
+		return "Nothing is here. This service answers on NATS; health and metrics have an address of their own."
+	}
+	return "Nothing is here. Webhooks go to " + strings.Join(m.paths, ", ") + " and any path below."
 }
 
 // health answers whether the process lives and whether it can do its work.
 type health struct {
-	ready    func() error
+	ready    []func() error // all are to return nil; complete before the first question
 	draining atomic.Bool
+}
+
+func (h *health) addReady(condition func() error) { h.ready = append(h.ready, condition) }
+
+// notReady returns the first reason not to be.
+func (h *health) notReady() error {
+	for _, condition := range h.ready {
+		if err := condition(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain returns an actor that, when interrupted, tells load balancers to go elsewhere.
@@ -75,7 +94,7 @@ func (h *health) handler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch err := h.ready(); {
+		switch err := h.notReady(); {
 		case h.draining.Load():
 			answer(w, http.StatusServiceUnavailable, "shutting down")
 		case err != nil:

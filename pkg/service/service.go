@@ -29,6 +29,8 @@ type Part struct {
 	// Start prepares the part: it may add actors to the group, and returns an HTTP handler or nil. What it opens lives until
 	// the process ends.
 	Start func(Env) (http.Handler, error)
+	// Check says what is wrong with a configuration for this part; one with problems is refused. It may be nil.
+	Check func(*config.Config) error
 }
 
 // Env is what a part works with.
@@ -39,6 +41,8 @@ type Env struct {
 	Trusted  ingress.Proxies // the proxies whose X-Forwarded-For is believed
 	Settings *Live
 	Group    *run.Group
+	// AddReady adds a condition for being ready.
+	AddReady func(func() error)
 }
 
 // Options are what the flags say.
@@ -72,7 +76,8 @@ const (
 // Run runs parts in one process until the context ends or one of them fails. It ends in order: no new HTTP requests, those
 // under way are answered, consumers finish what they handle, then the bus is closed, and the embedded server last.
 func Run(ctx context.Context, name string, o Options, parts ...Part) error {
-	settings, err := Load(o.Config)
+	build := checkedBuild(parts)
+	settings, err := config.Load(o.Config, build)
 	if err != nil {
 		return err
 	}
@@ -98,8 +103,11 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	registry := newRegistry(name)
 	var group run.Group
 	group.Add(until(ctx)) // interrupted in the order of adding
-	env := Env{Log: o.Log, Bus: b, Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group}
-	health := &health{ready: b.Ready}
+	health := &health{ready: []func() error{b.Ready}}
+	env := Env{
+		Log: o.Log, Bus: b, Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group,
+		AddReady: health.addReady,
+	}
 	group.Add(health.drain())
 	var handlers mounts
 	complaints := slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/switchhook/switchhook/pkg/config"
@@ -13,15 +14,25 @@ type Settings struct {
 	Vendors vendors.Set
 }
 
-// Load reads a configuration, and reports all that is wrong with it as a *config.FileError.
-func Load(path string) (*Settings, error) { return config.Load(path, build) }
+// Load reads a configuration, and reports all that is wrong with it, for any of the parts too, as a *config.FileError.
+func Load(path string, parts ...Part) (*Settings, error) {
+	return config.Load(path, checkedBuild(parts))
+}
 
-func build(c *config.Config) (*Settings, error) {
-	set, err := vendors.New(c)
-	if err != nil {
-		return nil, err
+func checkedBuild(parts []Part) func(*config.Config) (*Settings, error) {
+	return func(c *config.Config) (*Settings, error) {
+		set, err := vendors.New(c)
+		errs := []error{err}
+		for _, part := range parts {
+			if part.Check != nil {
+				errs = append(errs, part.Check(c))
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		return &Settings{Config: c, Vendors: set}, nil
 	}
-	return &Settings{Config: c, Vendors: set}, nil
 }
 
 // Live are settings that change while the process runs.

@@ -8,6 +8,8 @@ import (
 	"github.com/switchhook/switchhook/pkg/cli"
 	"github.com/switchhook/switchhook/pkg/service"
 	"github.com/switchhook/switchhook/pkg/vendors"
+	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
+	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
 )
 
 func main() {
@@ -15,6 +17,7 @@ func main() {
 	for _, vendor := range vendors.Names() {
 		parts = append(parts, service.Ingress(vendor))
 	}
+	parts = append(parts, contactlookup.Part(), agentstate.Part())
 	cli.Main(service.Standalone("Runs all of Switchhook in one process, on an embedded NATS server.", startNATS, parts...))
 }
 

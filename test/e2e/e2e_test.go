@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if bin, err = os.MkdirTemp("", "switchhook-e2e-"); err == nil {
 		build := exec.Command("go", "build", "-race", "-o", bin,
 			"../../services/standalone", "../../services/ingress-ipex", "../../services/ingress-mcn", "../../services/ingress-xvb",
-			"../../services/pbxsim", "../../services/pbxctl")
+			"../../services/contact-lookup", "../../services/agent-state", "../../services/pbxsim", "../../services/pbxctl")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		err = build.Run()
 	}

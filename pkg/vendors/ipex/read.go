@@ -85,6 +85,11 @@ var causes = map[string]pbxv1.Call_Cause{
 	"invalid number format":           pbxv1.Call_FAILED,
 }
 
+// dispositions maps the call record's disposition, in lower case, to whether somebody picked up. They are Asterisk's.
+var dispositions = map[string]bool{
+	"answered": true, "no answer": false, "busy": false, "failed": false, "congestion": false,
+}
+
 // Read implements webhook.Exchange.
 func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
 	reading, err := e.read(r)
@@ -206,6 +211,10 @@ func (e *exchange) addRecord(ev *pbxv1.Event, call *pbxv1.Call, f *fields.Fields
 	}
 	if call.Direction == pbxv1.Call_DIRECTION_UNSPECIFIED {
 		call.Direction = e.direction(f, "way")
+	}
+	disposition := strings.ToLower(strings.TrimSpace(f.Peek(e.key("disposition"))))
+	if answered, ok := dispositions[disposition]; ok {
+		call.Answered = &answered
 	}
 	if call.Reason == "" {
 		call.Reason = e.take(f, "disposition")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
@@ -90,6 +91,20 @@ func causeOf(name string) pbxv1.Call_Cause {
 		return pbxv1.Call_NO_ANSWER
 	}
 	return pbxv1.Call_NORMAL
+}
+
+// answered returns what the name of an end says of whether somebody picked up; nil when it says nothing. The new style reports
+// no answers: an incoming call that was answered names, at its end, the extension that did it.
+func answered(name string, call *pbxv1.Call) *bool {
+	switch name = strings.ToLower(name); {
+	case strings.HasSuffix(name, "missed"):
+		return proto.Bool(false)
+	case name == "onincallingend", name == "onoutcallingend":
+		return proto.Bool(true)
+	case strings.HasPrefix(name, "vpbxinbound") && call.GetExtension() != "":
+		return proto.Bool(true)
+	}
+	return nil
 }
 
 // directions maps how the names of events begin, in lower case.
@@ -222,6 +237,7 @@ func (e *exchange) call(name string, kind pbxv1.Call_Kind, f *fields.Fields) *pb
 	e.setParties(call, name, f)
 	if kind == pbxv1.Call_ENDED {
 		call.Cause = causeOf(name)
+		call.Answered = answered(name, call)
 		call.Duration = f.TakeSeconds("duration")
 		call.TalkTime = f.TakeSeconds("billsec")
 	}

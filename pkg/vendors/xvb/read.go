@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
@@ -123,8 +124,8 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 			call.Kind = pbxv1.Call_RINGING
 		}
 	case "cancelled":
-		// It is about one of the phones that rang, and no missed call, whatever the status says.
-		call.Cause = pbxv1.Call_CANCELLED
+		// It is about one of the phones that rang, and no missed call, whatever the status says: that may be of the call.
+		call.Cause, call.Answered = pbxv1.Call_CANCELLED, nil
 	}
 	outside := event.Outside(call)
 	if call.Id == "" && call.Extension == "" && outside == nil {
@@ -241,6 +242,9 @@ func addEnd(call *pbxv1.Call, f *fields.Fields) {
 	call.Cause = causes[strings.ToLower(call.Reason)]
 	if call.Cause == pbxv1.Call_CAUSE_UNSPECIFIED && lower(f, "type") == "missed" {
 		call.Cause = pbxv1.Call_NO_ANSWER
+	}
+	if call.Cause != pbxv1.Call_CAUSE_UNSPECIFIED {
+		call.Answered = proto.Bool(call.Cause == pbxv1.Call_NORMAL)
 	}
 	call.Duration = f.TakeSeconds("duration")
 }

@@ -1,5 +1,5 @@
-// Package ctl is the operator's tool: it shows what JetStream keeps, checks a configuration, and sends what was
-// quarantined through again.
+// Package ctl is the operator's tool: it shows what JetStream keeps and what services know, checks a configuration, and
+// sends what was quarantined through again.
 package ctl
 
 import (
@@ -24,6 +24,8 @@ type Options struct {
 	Location *time.Location // that times are shown in
 	// Columns says how wide the terminal behind a writer is; 0 when there is none.
 	Columns func(io.Writer) int
+	// Lines says how high that terminal is; 0 when there is none.
+	Lines func(io.Writer) int
 	// Patience is how long to wait for what the server says is there; 10 s by default.
 	Patience time.Duration
 }
@@ -40,21 +42,31 @@ func New(o Options) *cobra.Command {
 		o.Location = time.Local
 	}
 	if o.Columns == nil {
-		o.Columns = columnsOf
+		o.Columns = func(out io.Writer) int { columns, _ := sizeOf(out); return columns }
+	}
+	if o.Lines == nil {
+		o.Lines = func(out io.Writer) int { _, lines := sizeOf(out); return lines }
 	}
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Second
 	}
 	a := &app{Options: o, color: "auto"}
-	cmd := group("pbxctl", "Look at telephone events and at the quarantine", `Look at telephone events and at the quarantine, as NATS JetStream keeps them.
+	cmd := group("pbxctl", "Look at calls, agents, contacts, events and the quarantine", `Look at telephone events and at the quarantine, as NATS JetStream keeps them, and ask the services
+what they know of calls, agents and contacts.
 
 Exit codes:
   0  it is done, or what was checked is right
   1  it was tried and did not work, or what was checked is wrong
   2  the command line is wrong; nothing was tried`, `  pbxctl events --follow
+  pbxctl calls --tenant acme --watch
+  pbxctl agents --tenant acme --queue NOC --state available
+  pbxctl agents stats --tenant acme --day yesterday
+  pbxctl contact lookup 777123456 --tenant acme --explain
   pbxctl config check switchhook.yaml
   pbxctl quarantine ls
-  source <(pbxctl completion bash)`, a.eventsCommand(), a.decodeCommand(), a.configCommand(), a.quarantineCommand())
+  source <(pbxctl completion bash)`,
+		a.eventsCommand(), a.callsCommand(), a.agentsCommand(), a.contactCommand(), a.decodeCommand(), a.configCommand(),
+		a.quarantineCommand())
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
 	flags.Var(&a.color, "color",
@@ -108,14 +120,14 @@ func (a *app) clock(t time.Time) string {
 	return t.Format(time.DateTime)
 }
 
-func columnsOf(out io.Writer) int {
+func sizeOf(out io.Writer) (columns, lines int) {
 	file, ok := out.(*os.File)
 	if !ok {
-		return 0
+		return 0, 0
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
+	columns, lines, err := term.GetSize(int(file.Fd()))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return cmp.Or(width, 80) // some terminals do not tell
+	return cmp.Or(columns, 80), cmp.Or(lines, 24) // some terminals do not tell
 }

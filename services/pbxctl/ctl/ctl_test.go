@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPbxctl) != "" {
 		cli.Main(ctl.Command())
 	}
-	for _, name := range []string{"SWITCHHOOK_NATS", "SWITCHHOOK_COLOR", "SWITCHHOOK_CONFIG", "NO_COLOR"} {
+	for _, name := range []string{"SWITCHHOOK_NATS", "SWITCHHOOK_COLOR", "SWITCHHOOK_CONFIG", "SWITCHHOOK_TENANT", "NO_COLOR"} {
 		os.Unsetenv(name)
 	}
 	os.Exit(m.Run())
@@ -154,6 +154,30 @@ func TestCommandLine(t *testing.T) {
 		"pattern, > in between":   {[]string{"events", "--subject", "pbx.events.>.call.new"}, 2, "", "want a pattern"},
 		"pattern, * in a name":    {[]string{"events", "--subject", "pbx.events.x*"}, 2, "", "want a pattern"},
 		"pattern":                 {[]string{"events", "--subject", "pbx.events.*.acme.call.>"}, 1, "", noServer},
+		"agents of nobody":        {[]string{"agents"}, 2, "", `required flag(s) "tenant" not set`},
+		"agents of a pattern":     {[]string{"agents", "--tenant", "*"}, 2, "", "want a name of a-z, 0-9 and -"},
+		"agents in no state":      {[]string{"agents", "--tenant", "acme", "--state", "busy"}, 2, "", "want some of logged_out, available"},
+		"agents in some, no one":  {[]string{"agents", "--tenant", "acme", "--state", "paused,"}, 2, "", "want some of logged_out"},
+		"agents, unspecified":     {[]string{"agents", "--state", "agent_state_unspecified"}, 2, "", "want some of logged_out"},
+		"agents of something":     {[]string{"agents", "shw"}, 2, "", `unknown command "shw", did you mean show?`},
+		"agents too often":        {[]string{"agents", "--tenant", "acme", "--watch", "--every", "99ms"}, 2, "", "--every: want 100ms to 1h, have 99ms"},
+		"agents too rarely":       {[]string{"agents", "--tenant", "acme", "-w", "--every", "61m"}, 2, "", "--every: want 100ms to 1h, have 1h1m0s"},
+		"agents every second":     {[]string{"agents", "--tenant", "acme", "--every", "1s"}, 2, "", "--every goes with --watch"},
+		"no agent":                {[]string{"agents", "show", "--tenant", "acme"}, 2, "", "accepts 1 arg(s)"},
+		"an empty agent":          {[]string{"agents", "show", "--tenant", "acme", ""}, 2, "", "NAME is empty"},
+		"figures of some day":     {[]string{"agents", "stats", "--tenant", "acme", "--day", "31.1."}, 2, "", "want today, yesterday, or a date such as 2026-01-31"},
+		"figures of no day":       {[]string{"agents", "stats", "--tenant", "acme", "--day", "2026-02-29"}, 2, "", "want today, yesterday, or a date"},
+		"figures as":              {[]string{"agents", "stats", "--tenant", "acme", "--format", "xml"}, 2, "", "want table or csv or json"},
+		"calls of nobody":         {[]string{"calls"}, 2, "", `required flag(s) "tenant" not set`},
+		"calls":                   {[]string{"calls", "--tenant", "acme"}, 1, "", noServer},
+		"calls, watched":          {[]string{"calls", "--tenant", "acme", "--watch"}, 1, "", noServer},
+		"lookup of nobody":        {[]string{"contact", "lookup", "777123456"}, 2, "", `required flag(s) "tenant" not set`},
+		"lookup of nothing":       {[]string{"contact", "lookup", "--tenant", "acme"}, 2, "", "accepts 1 arg(s)"},
+		"lookup of an empty text": {[]string{"contact", "lookup", "--tenant", "acme", ""}, 2, "", "NUMBER is empty"},
+		"lookup in no time":       {[]string{"contact", "lookup", "--tenant", "acme", "1", "--timeout", "0s"}, 2, "", "--timeout: want more than 0"},
+		"forget two":              {[]string{"contact", "forget", "--tenant", "acme", "1", "2"}, 2, "", "accepts at most 1 arg(s)"},
+		"forget an empty text":    {[]string{"contact", "forget", "--tenant", "acme", ""}, 2, "", "NUMBER is empty"},
+		"a group of contacts":     {[]string{"contact"}, 0, "forget", ""},
 		"check nothing":           {[]string{"config", "check"}, 2, "", "accepts 1 arg(s)"},
 		"list with a wildcard":    {[]string{"quarantine", "ls", "--tenant", "*"}, 2, "", "--tenant: want a name of a-z, 0-9 and -"},
 		"show nothing":            {[]string{"quarantine", "show"}, 2, "", "accepts 1 arg(s)"},

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"time"
 
@@ -117,36 +116,10 @@ func (a *app) list(cmd *cobra.Command, out *bufio.Writer, f bus.Filter) error {
 	if err != nil {
 		return err
 	}
-	a.table(cmd, out, []string{"ID", "WHEN", "VENDOR", "TENANT/EXCHANGE", "SERVICE", "SIZE", "ERROR"}, rows)
+	titles := []string{"ID", "WHEN", "VENDOR", "TENANT/EXCHANGE", "SERVICE", "SIZE", "ERROR"}
+	table{titles: titles, rows: rows}.draw(a.canvas(cmd, out))
 	fmt.Fprintln(out, len(rows), "in the quarantine")
 	return nil
-}
-
-// table prints rows below their titles; nothing without rows. On a terminal, the last column is cut to what is left for it.
-func (a *app) table(cmd *cobra.Command, out io.Writer, titles []string, rows [][]cell) {
-	if len(rows) == 0 {
-		return
-	}
-	head := make([]cell, len(titles))
-	for i, title := range titles {
-		head[i] = cell{title, bold}
-	}
-	widths := make(columns, len(titles)-1)
-	for _, row := range append(rows, head) {
-		widths.fit(row)
-	}
-	limit := math.MaxInt
-	if terminal := a.Columns(cmd.OutOrStdout()); terminal > 0 {
-		const least = 20 // on a narrow terminal a line is broken rather
-		limit = max(least, terminal-widths.total())
-	}
-	p := a.palette(cmd.OutOrStdout())
-	fmt.Fprintln(out, widths.line(p, head))
-	for _, row := range rows {
-		last := &row[len(row)-1]
-		last.text = cut(last.text, limit)
-		fmt.Fprintln(out, widths.line(p, row))
-	}
 }
 
 func (a *app) listJSON(cmd *cobra.Command, out io.Writer, f bus.Filter) error {

@@ -1,9 +1,12 @@
 package ctl
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -57,6 +60,20 @@ func cut(text string, limit int) string {
 		return text
 	}
 	return string([]rune(text)[:max(limit-1, 0)]) + "…"
+}
+
+// span tells how long something takes, as hours, minutes and seconds.
+func span(d time.Duration) string {
+	seconds := int64(max(d, 0) / time.Second)
+	if seconds < 3600 {
+		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+}
+
+// list joins what is there by commas.
+func list(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return s == "" }), ", ")
 }
 
 // cell is one field of a line.

@@ -1,0 +1,228 @@
+package live
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/call"
+	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/services/contact-lookup/contacts"
+)
+
+// job is a call that wants a contact, or has one.
+type job struct {
+	call      *call.Call
+	party     *pbxv1.Party
+	received  time.Time // when the event came that showed the number
+	at        time.Time // the same on the stream's clock
+	ours      bool      // this replica published it
+	published bool      // it was read back from the stream
+}
+
+// handle takes the next event of the stream.
+func (r *Resolver) handle(s bus.Stored[*pbxv1.Event]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.Clock(s); now.After(r.clock) {
+		r.clock = now
+	}
+	ev := s.Message
+	if ev.GetContact() != nil {
+		r.confirm(ev)
+		return
+	}
+	for _, c := range r.tracker.Apply(ev, r.clock) {
+		r.want(c, ev.GetReceivedAt().AsTime())
+	}
+}
+
+// confirm notes that a call has its contact, whoever published it.
+func (r *Resolver) confirm(ev *pbxv1.Event) {
+	t := r.tenant(ev.GetTenant())
+	t.seen = true
+	if ev.GetContact().GetSupersedes() != "" {
+		return
+	}
+	j := r.wanted[ev.GetId()]
+	if j == nil {
+		j = &job{at: r.clock}
+		r.wanted[ev.GetId()] = j
+	}
+	j.published = true
+	t.standby = !j.ours
+}
+
+func (r *Resolver) tenant(name string) *tenant {
+	t := r.tenants[name]
+	if t == nil {
+		t = &tenant{}
+		r.tenants[name] = t
+	}
+	return t
+}
+
+// want notes a call that shows an outside number for the first time.
+func (r *Resolver) want(c *call.Call, received time.Time) {
+	party := c.Outside()
+	if party == nil || c.Void || !r.desk.asks(c.Tenant) {
+		return
+	}
+	id := eventID(c, "")
+	if r.wanted[id] != nil {
+		return
+	}
+	j := &job{call: c, party: party, received: received, at: r.clock}
+	r.wanted[id] = j
+	if r.live {
+		r.start(id, j)
+	}
+}
+
+// eventID names the event about a call: the same in every replica.
+func eventID(c *call.Call, suffix string) string {
+	origin := event.Origin{Vendor: c.Vendor, Tenant: c.Tenant, Exchange: c.Exchange}
+	return event.DerivedID(origin, Name, c.ID, suffix)
+}
+
+// caughtUp starts with the calls that nobody resolved.
+func (r *Resolver) caughtUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live = true
+	for id, j := range r.wanted {
+		switch {
+		case j.published:
+		case !r.tenant(j.call.Tenant).seen && r.clock.Sub(j.at) > tooLate:
+			j.published = true // as good as: nobody was told who called before, and now it is too late
+		default:
+			r.start(id, j)
+		}
+	}
+}
+
+// start looks a contact up and publishes it, in the background; a standby waits first whether another replica does.
+func (r *Resolver) start(id string, j *job) {
+	wait := time.Duration(0)
+	if r.tenant(j.call.Tenant).standby {
+		wait = patience
+	}
+	r.jobs.Go(func() {
+		for pause := retry; ; pause = min(longest, 2*pause) {
+			if !sleep(r.ctx, wait) || r.settled(j) {
+				return
+			}
+			r.places <- struct{}{}
+			err := r.resolve(id, j)
+			<-r.places
+			if err == nil || fault.Is(err, fault.NotFound) {
+				return
+			}
+			r.Log.Warn("contact of a call not published, trying again", "tenant", j.call.Tenant, "in", pause, "err", err)
+			wait = pause
+		}
+	})
+}
+
+func (r *Resolver) settled(j *job) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return j.published
+}
+
+// resolve looks up and publishes the contact of a call.
+func (r *Resolver) resolve(id string, j *job) error {
+	ctx := context.WithoutCancel(r.ctx) // what was begun is finished
+	answer, err := r.book.Lookup(ctx, &pbxv1.ContactLookupRequest{
+		Tenant: j.call.Tenant, Number: j.party.GetE164(), Explain: true,
+		Timeout: durationpb.New(r.desk.deadline(j.call.Tenant) + time.Second),
+	})
+	if err != nil {
+		return err
+	}
+	ev := j.event(id, answer.GetContact(), r.Now())
+	r.mu.Lock()
+	j.ours = true
+	r.mu.Unlock()
+	limited, cancel := context.WithTimeout(ctx, publishLimit)
+	defer cancel()
+	if err := r.Bus.Publish(limited, ev); err != nil {
+		return err
+	}
+	r.metrics.resolved(ev, r.Now().Sub(j.received))
+	if isSilent(answer.GetTrace()) {
+		r.jobs.Go(func() { r.supersede(j, ev) })
+	}
+	return nil
+}
+
+// isSilent reports whether a directory was still silent when the answer was given.
+func isSilent(t *pbxv1.ContactTrace) bool {
+	return slices.ContainsFunc(t.GetAnswers(), func(a *pbxv1.DirectoryAnswer) bool {
+		return a.GetOutcome() == pbxv1.DirectoryAnswer_TIMED_OUT
+	})
+}
+
+// publishLimit is how long the acknowledgement of an event may take.
+const publishLimit = 5 * time.Second
+
+func (j *job) event(id string, found *pbxv1.Contact, now time.Time) *pbxv1.Event {
+	contact := proto.CloneOf(found)
+	contact.CallKey, contact.Party = j.call.Key, j.party
+	return &pbxv1.Event{
+		Id: id, Time: timestamppb.New(now), ReceivedAt: timestamppb.New(now),
+		Vendor: j.call.Vendor, Tenant: j.call.Tenant, Exchange: j.call.Exchange,
+		Payload: &pbxv1.Event_Contact{Contact: contact},
+	}
+}
+
+// supersede waits whether a better answer comes late, and publishes it too.
+func (r *Resolver) supersede(j *job, first *pbxv1.Event) {
+	ctx, cancel := context.WithTimeout(r.ctx, contacts.Grace+time.Second)
+	defer cancel()
+	answers, key := shared{r.answers}, keyOf(first)
+	better, revision := answers.Get(key)
+	for better.GetContact() == nil || same(better.GetContact(), first.GetContact()) {
+		if answers.Wait(ctx, key, revision) != nil {
+			return
+		}
+		better, revision = answers.Get(key)
+	}
+	ev := j.event(eventID(j.call, "late"), better.GetContact(), r.Now())
+	ev.GetContact().Supersedes = first.GetId()
+	limited, stop := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
+	defer stop()
+	if err := r.Bus.Publish(limited, ev); err != nil {
+		r.Log.Warn("a better answer came late, and was not published", "tenant", ev.GetTenant(), "err", err)
+	}
+}
+
+// keyOf returns where the answer is that an event came from.
+func keyOf(ev *pbxv1.Event) string {
+	return ev.GetTenant() + "." + strings.TrimPrefix(ev.GetContact().GetParty().GetE164(), "+")
+}
+
+// same reports whether two answers name the same contact.
+func same(a, b *pbxv1.Contact) bool {
+	return a.GetKind() == b.GetKind() && proto.Equal(a.GetMatch(), b.GetMatch())
+}
+
+// sleep reports whether the time passed before the context ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

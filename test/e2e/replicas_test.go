@@ -1,0 +1,191 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/config"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/services/agent-state/agents"
+)
+
+const wrapUp = "testdata/wrap-up.yaml"
+
+// replica is one agent-state process.
+type replica struct {
+	*program
+	admin string
+}
+
+func startReplica(t *testing.T, nats string) *replica {
+	t.Helper()
+	a := freeAddresses(t, 2)
+	r := &replica{admin: a[1]}
+	r.program = start(t, "agent-state", "--config", wrapUp, "--nats", nats, "--listen", a[0], "--admin-listen", a[1],
+		"--log-level", "error")
+	return r
+}
+
+// published returns how many transitions it published, -1 while it does not answer.
+func (r *replica) published() int {
+	client := http.Client{Timeout: time.Second}
+	response, err := client.Get("http://" + r.admin + "/metrics")
+	if err != nil {
+		return -1
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	found := regexp.MustCompile(`switchhook_agent_state_transitions_total (\d+)`).FindSubmatch(text)
+	if err != nil || found == nil {
+		return -1
+	}
+	n, _ := strconv.Atoi(string(found[1]))
+	return n
+}
+
+func (r *replica) signal(signal syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(signal); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// active returns which of the replicas publishes now.
+func active(t *testing.T, replicas ...*replica) int {
+	t.Helper()
+	var before []int
+	for _, r := range replicas {
+		before = append(before, r.published())
+	}
+	busy := -1
+	bustest.Eventually(t, "a replica that publishes", func() bool {
+		busy = slices.IndexFunc(replicas, func(r *replica) bool {
+			return r.published() > before[slices.Index(replicas, r)]+20
+		})
+		return busy >= 0
+	})
+	return busy
+}
+
+// Two replicas of agent-state, under load; again and again the active one is killed and replaced, and the next one frozen,
+// and thawed when the other has taken over. What is published is exactly what one that was never disturbed would have
+// published: it is computed anew from the stream that remains.
+func TestReplicas(t *testing.T) {
+	rounds := 3
+	if *long {
+		rounds = 30
+	}
+	server := bustest.Start(t)
+	b := server.Bus()
+	a := freeAddresses(t, 2)
+	start(t, "ingress-ipex", "--config", wrapUp, "--nats", server.URL(), "--listen", a[0], "--admin-listen", a[1],
+		"--log-level", "error")
+	pair := []*replica{startReplica(t, server.URL()), startReplica(t, server.URL())}
+	sim := start(t, "pbxsim", "--config", wrapUp, "--vendors", "ipex", "--ipex", "http://"+a[0], "--wait", "30s",
+		"--ledger", filepath.Join(t.TempDir(), "ledger.jsonl"), "--rate", "150", "--teams", "20",
+		"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
+	for range rounds {
+		killed := active(t, pair...)
+		pair[killed].stop(syscall.SIGKILL)
+		active(t, pair[1-killed]) // it takes over
+		pair[killed] = startReplica(t, server.URL())
+		bustest.Eventually(t, "the new replica to be there", func() bool { return pair[killed].published() >= 0 })
+
+		frozen := active(t, pair...)
+		pair[frozen].signal(syscall.SIGSTOP)
+		active(t, pair[1-frozen])
+		pair[frozen].signal(syscall.SIGCONT)
+		active(t, pair...)
+	}
+	sim.stop(syscall.SIGINT)
+	if err := <-sim.end; err != nil {
+		t.Fatalf("want pbxsim to end well, have %v\n%s", err, sim.tail())
+	}
+	sim.end <- nil
+	compareTransitions(t, b)
+}
+
+// compareTransitions waits until the published transitions are those that the core derives of the stream as it is.
+func compareTransitions(t *testing.T, b *bus.Bus) {
+	t.Helper()
+	var want, have []string
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(500 * time.Millisecond); ; <-tick.C {
+		want, have = replay(t, b)
+		if slices.Equal(want, have) && len(have) > 0 {
+			t.Logf("%d transitions, none lost, doubled or out of order", len(have))
+			return
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	t.Errorf("want %d transitions, have %d published", len(want), len(have))
+	for i := range max(len(want), len(have)) {
+		if i >= len(want) || i >= len(have) || want[i] != have[i] {
+			t.Fatalf("first difference at %d:\nwant %v\nhave %v", i, want[i:min(i+3, len(want))], have[i:min(i+3, len(have))])
+		}
+	}
+}
+
+// replay returns the transitions that the core derives of the stream, and those in it, both by agent.
+func replay(t *testing.T, b *bus.Bus) (want, have []string) {
+	t.Helper()
+	c, err := config.Load(wrapUp, func(c *config.Config) (*config.Config, error) { return c, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := agents.New(c.Tenants)
+	var clock time.Time
+	wanted, published := map[string][]string{}, map[string][]string{}
+	seen := map[string]bool{}
+	for s, err := range b.Events(t.Context(), bus.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev := s.Message
+		if s.At.After(clock) {
+			clock = s.At
+		}
+		if agent := ev.GetAgent(); agent.GetKind() == pbxv1.Agent_STATE_CHANGED {
+			if seen[ev.GetId()] {
+				t.Fatalf("want %s stored once, have it twice", ev.GetId())
+			}
+			seen[ev.GetId()] = true
+			if since := agent.GetSince().AsTime(); since.After(clock) {
+				clock = since
+			}
+			published[agent.GetId()] = append(published[agent.GetId()], describe(ev))
+		}
+		for _, transition := range machine.Apply(s.Sequence, clock, ev) {
+			id := transition.GetAgent().GetId()
+			wanted[id] = append(wanted[id], describe(transition))
+		}
+	}
+	flatten := func(by map[string][]string) (all []string) {
+		for _, transitions := range by {
+			for i, transition := range transitions {
+				all = append(all, fmt.Sprintf("%s #%05d", transition, i))
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	return flatten(wanted), flatten(published)
+}
+
+func describe(ev *pbxv1.Event) string {
+	a := ev.GetAgent()
+	return fmt.Sprintf("%s %s: %s to %s since %s, after %s", ev.GetTenant(), a.GetId(), a.GetPreviousState(), a.GetState(),
+		a.GetSince().AsTime().Format(time.RFC3339Nano), a.GetPreviousDuration().AsDuration())
+}
