@@ -24,7 +24,8 @@ func TestExpiry(t *testing.T) {
 		"talking":  {events{at(0, ring, in, "104"), at(9, answer, in, "104")}, time.Hour, "answered 0s+9s+0s; 104! ringing 0s-9s talking 9s-9s"},
 		"internal": {events{at(0, ring, inside, "106", parties("104", "106"))}, time.Minute, "unknown 0s+0s+0s; 106 dialing 0s-0s"},
 		"one missed": {
-			events{at(0, ring, in, "104"), at(1, ring, in, "105"), at(9, end, in, "104", because(pbxv1.Call_NO_ANSWER))}, time.Minute,
+			events{at(0, ring, in, "104"), at(1, ring, in, "105"), at(9, end, in, "104", because(pbxv1.Call_NO_ANSWER))},
+			time.Minute,
 			"rang_out 0s+9s+0s; 104 ringing 0s-9s; 105 ringing 1s-9s",
 		},
 	}

@@ -2,7 +2,6 @@ package call
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/event"
@@ -115,7 +114,8 @@ func (g *group) callOf(o *observation) *tracked {
 	lane := g.laneOf(o)
 	for _, c := range slices.Backward(g.calls) {
 		// A record may come after the next call began. Its time is the beginning of its own.
-		if c.lane == lane && !(o.isRecord() && c.state.start().After(o.at.Add(gap))) {
+		next := o.isRecord() && c.state.start().After(o.at.Add(gap))
+		if c.lane == lane && !next {
 			return c
 		}
 	}
@@ -195,9 +195,10 @@ func (g *group) refold(o *observation) (changed, gone []*tracked) {
 			changed = append(changed, c)
 			continue
 		case !slices.Equal(old.observations, c.observations) || old.state.superseded != c.state.superseded:
-			old.lane, old.observations, old.state = c.lane, c.observations, c.state
+			old.observations, old.state = c.observations, c.state
 			changed = append(changed, old)
 		}
+		old.lane = c.lane
 		fresh.calls[i] = old
 	}
 	g.calls = fresh.calls
@@ -213,6 +214,7 @@ func (c *tracked) name() string {
 	if k.named {
 		return event.DerivedID(k.origin, "call", k.name)
 	}
-	at := c.first.at.Format(time.RFC3339Nano)
-	return event.DerivedID(k.origin, "call", c.first.GetKey(), at, strconv.Itoa(int(c.first.GetKind())))
+	o := c.first
+	at := o.at.Format(time.RFC3339Nano)
+	return event.DerivedID(k.origin, "call", o.GetKey(), at, o.GetKind().String(), o.GetDirection().String())
 }

@@ -125,17 +125,14 @@ func (l *leg) talk(at time.Time, closed bool) (since time.Time, told bool) {
 	return at, true
 }
 
-// talked adds the talk that the exchange measured, if nobody told when it began.
-func (l *leg) talked(talk time.Duration) {
-	if talk <= 0 || l.has(Talking) || !l.ended {
+// talked adds the talk that the exchange measured, if nobody told when it began; not before the call did.
+func (l *leg) talked(talk time.Duration, began time.Time) {
+	if talk <= 0 || l.has(Talking) {
 		return
 	}
-	since := l.endedAt.Add(-talk)
+	since := later(began, l.endedAt.Add(-talk))
 	if n := len(l.Spans); n > 0 {
-		last := l.Spans[n-1]
-		if since.Before(last.From) {
-			since = last.From
-		}
+		since = later(since, l.Spans[n-1].From)
 		l.Spans = slices.Clone(l.Spans)
 		l.Spans[n-1].To = since
 	}

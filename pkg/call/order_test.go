@@ -57,15 +57,15 @@ func shuffled(rng *rand.Rand, events []*pbxv1.Event) []*pbxv1.Event {
 
 // repeated adds repetitions anywhere: of the event itself, or as another one of the same content and time.
 func repeated(rng *rand.Rand, events []*pbxv1.Event) []*pbxv1.Event {
-	events = slices.Clone(events)
-	for range len(events) {
+	all := events
+	for range all {
 		again := events[rng.IntN(len(events))]
 		if rng.IntN(2) == 0 {
 			again = proto.CloneOf(again)
 			again.Id = event.NewID()
 			again.ReceivedAt = nil
 		}
-		events = slices.Insert(events, rng.IntN(len(events)+1), again)
+		events = slices.Insert(slices.Clone(events), rng.IntN(len(events)+1), again)
 	}
 	return events
 }

@@ -20,13 +20,14 @@ func (s *state) snapshot(expired bool) *Call {
 		Began:     s.start(), Ended: ended, Record: s.recorded, Expired: expired,
 	}
 	c.From, c.To = s.parties()
-	c.Answered = s.answerTime(ended, over)
+	var answerTold bool
+	c.Answered, answerTold = s.answerTime(ended, over)
 	if over {
 		var e ending
 		c.Outcome, e = s.judge()
 		c.Cause, c.Reason = e.cause, e.reason
 	}
-	s.measure(c, told)
+	s.measure(c, told && answerTold)
 	c.Legs = s.shownLegs(c)
 	return c
 }
@@ -44,16 +45,23 @@ func (s *state) parties() (from, to *pbxv1.Party) {
 	return s.from, s.to
 }
 
-// answerTime returns when somebody picked up: if nobody told in time, as long before the end as the exchange measured.
-func (s *state) answerTime(ended time.Time, over bool) time.Time {
-	if !s.proven || s.answerTold || !over || s.talk == 0 {
-		return s.answered
+// answerTime returns when somebody picked up, and whether that was told. Otherwise it was as long before the end as the
+// exchange measured, or, for an answer that was overtaken by the end, then.
+func (s *state) answerTime(ended time.Time, over bool) (at time.Time, told bool) {
+	switch overtaken := over && s.answered.After(ended); {
+	case s.answerTold && !overtaken:
+		return s.answered, true
+	case over && s.proven && s.talk > 0:
+		return later(s.start(), ended.Add(-s.talk)), false
+	case overtaken:
+		return ended, false
 	}
-	return later(s.start(), ended.Add(-s.talk))
+	return s.answered, false
 }
 
-// measure sets the durations: of what has happened so far.
-func (s *state) measure(c *Call, endTold bool) {
+// measure sets the durations of what has happened so far. Where the moments were not all told, the exchange knows better how
+// long people talked.
+func (s *state) measure(c *Call, told bool) {
 	answered, rang := c.Answered, s.rang
 	// An event that was overtaken is told after what it must have come before.
 	if !rang.IsZero() && !answered.IsZero() && answered.Before(rang) {
@@ -69,7 +77,7 @@ func (s *state) measure(c *Call, endTold bool) {
 	c.Wait = between(c.Began, cmp.Or(rang, until))
 	c.Ring = between(rang, until)
 	c.Talk = between(answered, c.Ended)
-	if !c.Open() && s.talk > 0 && !(s.answerTold && endTold) {
+	if !c.Open() && s.talk > 0 && !told {
 		c.Talk = s.talk
 	}
 }

@@ -127,7 +127,7 @@ func (s *state) leg(o *observation) *leg {
 	if l.Direction == pbxv1.Call_DIRECTION_UNSPECIFIED {
 		l.Direction = o.GetDirection()
 	}
-	if s.makesCall(o, l) {
+	if s.makesCall(o) {
 		s.caller = l
 		l.dial(s.began)
 		if s.answerTold && l.state() == Dialing {
@@ -138,7 +138,7 @@ func (s *state) leg(o *observation) *leg {
 }
 
 // makesCall reports whether an event shows that its leg makes the call: one leg does, the first that is told of.
-func (s *state) makesCall(o *observation, l *leg) bool {
+func (s *state) makesCall(o *observation) bool {
 	if s.caller != nil || o.isRecord() {
 		return false
 	}
@@ -229,7 +229,7 @@ func (s *state) finish(o *observation) {
 		l.end(o.at, o.GetCause(), o.GetReason(), true)
 		if o.GetAnswered() && !o.isBarge() {
 			l.Answered = true
-			l.talked(o.GetTalkTime().AsDuration())
+			l.talked(o.GetTalkTime().AsDuration(), s.began)
 		}
 		return
 	}

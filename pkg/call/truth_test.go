@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +188,42 @@ func TestTruth(t *testing.T) {
 					c := followOne(t, events)
 					if want, have := factsOfTruth(v, made), factsOf(c); want != have {
 						t.Fatalf("call %d:\nwant %+v\nhave %+v\n%safter\n%s", number, want, have, describe(c), describeEvents(events))
+					}
+				}
+			})
+		}
+	}
+}
+
+// Where a variant tells of every phone, each is followed from moment to moment.
+func TestSpans(t *testing.T) {
+	kinds := map[flow.SpanKind]call.SpanKind{flow.Ringing: call.Ringing, flow.Dialing: call.Dialing, flow.Talking: call.Talking}
+	untold := map[string][]flow.Scenario{
+		"ipex-documents":  {flow.QueueRetried},                              // the end of the first ring
+		"mcn-line":        {flow.AbandonedQueue, flow.Busy},                 // nothing
+		"xvb-family-form": {flow.InternalAnswered, flow.InternalUnanswered}, // when the caller begins
+	}
+	for name, untold := range untold {
+		v := variantNamed(t, name)
+		for _, s := range v.dialect.Scenarios() {
+			if slices.Contains(untold, s) {
+				continue
+			}
+			t.Run(name+"/"+string(s), func(t *testing.T) {
+				for number := range int64(20) {
+					made := v.call(s, number)
+					want := map[string]string{}
+					for _, l := range made.Legs() {
+						for _, span := range l.Spans {
+							want[l.Agent.Extension] += fmt.Sprintf(" %v %v-%v", kinds[span.Kind], span.From, span.To)
+						}
+					}
+					have := map[string]string{}
+					for _, l := range followOne(t, v.events(t, made)).Legs {
+						have[l.Extension] = spans(l.Spans)
+					}
+					if !maps.Equal(want, have) {
+						t.Fatalf("call %d: want %v\nhave %v", number, want, have)
 					}
 				}
 			})

@@ -33,8 +33,11 @@ func path(s string) template.Template {
 // match returns nothing for a result whose numbers are all others: an index of significant numbers, or a search for a part
 // of the text, brings along strangers. A result without any number is believed.
 func (f fields) match(result gjson.Result, asked phone.Form, forms []phone.Form, region string) *pbxv1.ContactMatch {
+	number, form := "", ""
 	stored := f.stored(result)
-	number, form := confirm(stored, asked, forms, region)
+	for i := 0; i < len(stored) && form == ""; i++ {
+		number, form = stored[i], formOf(stored[i], forms, region)
+	}
 	if len(stored) > 0 && form == "" {
 		return nil
 	}
@@ -48,29 +51,6 @@ func (f fields) match(result gjson.Result, asked phone.Form, forms []phone.Form,
 		m.Url = f.url.URL(value)
 	}
 	return complete(m, forms[0].Number)
-}
-
-// confirm returns which of the stored numbers it is that was asked for, and in which form; nothing if it is none. Text that
-// cannot be read is it when it holds its digits: "777 888 999 (work)".
-func confirm(stored []string, asked phone.Form, forms []phone.Form, region string) (number, form string) {
-	significant := phone.Parse(forms[0].Number, "").Significant()
-	for _, s := range stored {
-		if form := formOf(s, forms, region); form != "" {
-			return s, form
-		}
-		if number == "" && phone.Parse(s, region).Kind == phone.Unknown && strings.Contains(strings.Map(digit, s), significant) {
-			number, form = s, asked.Name
-		}
-	}
-	return number, form
-}
-
-// digit drops what is none.
-func digit(r rune) rune {
-	if r < '0' || r > '9' {
-		return -1
-	}
-	return r
 }
 
 // complete reports whether the result has all that the link is made of.

@@ -27,7 +27,7 @@ type httpSettings struct {
 	Found    string                   `yaml:"found"`
 	Error    string                   `yaml:"error"`
 	NotFound int                      `yaml:"not_found"`
-	Fields   fieldSettings            `yaml:"fields"`
+	Fields   fieldSettings            `yaml:"fields,required"`
 	Lookup   *lookupSettings          `yaml:"lookup"`
 	Timeout  time.Duration            `yaml:"timeout"`
 	Retries  int                      `yaml:"retries"`

@@ -10,13 +10,13 @@ import (
 
 const defaultLimit = 10
 
-// formOf returns the name of the form that a stored number has; one that is written in yet another way is e164, as it is
-// equal in that. It is empty for a number that is not the one asked for.
+// formOf returns the name of the form that a stored number has; one that is written in yet another way, or stands in other
+// text, is e164, as it is equal in that. It is empty for a number that is not the one asked for.
 func formOf(stored string, forms []phone.Form, region string) string {
 	if i := slices.IndexFunc(forms, func(f phone.Form) bool { return f.Number == stored }); i >= 0 {
 		return forms[i].Name
 	}
-	if len(forms) > 0 && phone.Parse(stored, region).E164 == forms[0].Number {
+	if len(forms) > 0 && slices.ContainsFunc(phone.Numbers(stored, region), func(n phone.Number) bool { return n.E164 == forms[0].Number }) {
 		return forms[0].Name
 	}
 	return ""

@@ -103,11 +103,11 @@ func readPipedrive(d *config.Directory) (settings, config.Problems) {
 	s := defaultHTTP()
 	s.Secrets = map[string]config.Secret{"token": given.Token}
 	s.Headers = map[string]string{"x-api-token": "{token}"}
-	// The term is looked for anywhere in the stored text, so the longest part that all ways of writing a number without
-	// spaces share finds most; then come the usual ways to write it with spaces.
+	// The term is looked for anywhere in the stored text unless exact_match is demanded. So what all ways to write a number
+	// without spaces share finds most, and comes first; then come the usual ways to write it with spaces.
 	// https://developers.pipedrive.com/docs/api/v1/Persons#searchPersons
 	s.URL = trimSlash(given.URL) + "/api/v2/persons/search?term={number}&fields=phone&limit=100"
-	s.Forms = []string{"significant", "e164", "international_spaced", "national", "national_spaced", "groups"}
+	s.Forms = []string{"significant", "national", "e164", "international_spaced", "national_spaced"}
 	s.Found = "data.items"
 	s.Fields = fieldSettings{
 		Name: "{item.name}", Organisation: "{item.organization.name}", URL: company + "/person/{item.id}",
@@ -141,7 +141,7 @@ func readRaynet(d *config.Directory) (settings, config.Problems) {
 	s.Headers = map[string]string{"X-Instance-Name": given.Instance}
 	// Lists have no filter by number, only a search over the text of all fields.
 	s.URL = base + "/api/v2/" + given.Entity + "/?fulltext={number}&limit=100"
-	s.Forms = []string{"e164", "international_spaced", "significant", "groups", "national_spaced"}
+	s.Forms = []string{"e164", "international_spaced", "significant", "national", "groups", "national_spaced"}
 	s.Found = "data"
 	fields.URL = base + "/" + given.Instance + "/?view=DetailView&en=" + raynetView(given.Entity) + "&ei={id}"
 	s.Fields = fields

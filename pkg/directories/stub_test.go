@@ -1,6 +1,7 @@
 package directories_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -208,3 +209,12 @@ const plainYAML = `
 
 // at puts the address of a stub into YAML.
 func at(yaml string, s *httptest.Server) string { return strings.ReplaceAll(yaml, "STUB", s.URL) }
+
+// tee returns what can be read twice.
+func tee(body io.Reader) (io.ReadCloser, io.ReadCloser) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		data = []byte(err.Error())
+	}
+	return io.NopCloser(bytes.NewReader(data)), io.NopCloser(bytes.NewReader(data))
+}

@@ -2,6 +2,7 @@ package phone
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -109,3 +110,26 @@ func onlyDigits(s string) string {
 		return r
 	}, s)
 }
+
+// Numbers returns the outside numbers in a text in which people keep them: what Parse makes of it, or, failing that, of what
+// stands between letters, commas, semicolons and colons. So `mobile: 777 888 999, home: 222 333 444` has two, each with the
+// text as its Raw. Text of more than 256 bytes has none.
+func Numbers(text, region string) []Number {
+	if n := Parse(text, region); n.Kind == Outside {
+		return []Number{n}
+	}
+	var all []Number
+	if len(text) > maxText {
+		return all
+	}
+	for piece := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsLetter(r) || strings.ContainsRune(",;:", r) }) {
+		if n := Parse(piece, region); n.Kind == Outside {
+			n.Raw = strings.ToValidUTF8(strings.TrimSpace(text), string(unicode.ReplacementChar))
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// maxText is the longest text, in bytes, in which several numbers are looked for.
+const maxText = 256

@@ -168,6 +168,34 @@ func TestSignificant(t *testing.T) {
 	}
 }
 
+func TestNumbers(t *testing.T) {
+	tests := map[string][]string{
+		"777 888 999":                               {"+420777888999"},
+		"777 888 999 ext. 12":                       {"+420777888999"},
+		"tel:+420777888999;ext=12":                  {"+420777888999"},
+		"777 888 999 (work)":                        {"+420777888999"},
+		"mobile: 777 888 999, home: 00421905123456": {"+420777888999", "+421905123456"},
+		"777888999; 222333444":                      {"+420777888999", "+420222333444"},
+		"777888999\nor 222333444":                   {"+420777888999", "+420222333444"},
+		"+43 777 888 999":                           nil,
+		"12, 13":                                    nil,
+		"vip":                                       nil,
+		"":                                          nil,
+		strings.Repeat("777888999, ", 30):           nil,
+	}
+	for text, want := range tests {
+		var have []string
+		for _, n := range phone.Numbers(text, "CZ") {
+			if have = append(have, n.E164); n.Raw != text || n.Kind != phone.Outside {
+				t.Errorf("%q: want it to be the raw text of an outside number, have %+v", text, n)
+			}
+		}
+		if !slices.Equal(want, have) {
+			t.Errorf("%q: want %q, have %q", text, want, have)
+		}
+	}
+}
+
 // FuzzForms holds what is stored against what is asked for: whatever way a number was written, it is found.
 func FuzzForms(f *testing.F) {
 	for region, numbers := range outside() {

@@ -49,13 +49,11 @@ func (b *Book) add(line int, c Contact, numbers []string, region string) {
 			continue
 		}
 		stored = true
-		n := phone.Parse(number, region)
-		if n.Kind != phone.Outside || seen[n.E164] {
-			continue
-		}
-		readable, seen[n.E164] = true, true
-		if c.Name != "" {
-			b.byNumber[n.E164] = append(b.byNumber[n.E164], Entry{&c, n.Raw})
+		for _, n := range phone.Numbers(number, region) {
+			if readable = true; c.Name != "" && !seen[n.E164] {
+				b.byNumber[n.E164] = append(b.byNumber[n.E164], Entry{&c, n.Raw})
+			}
+			seen[n.E164] = true
 		}
 	}
 	switch {

@@ -52,6 +52,7 @@ func TestReadCSV(t *testing.T) {
 		"several numbers":       {data: "name,phone,mobile\nJan,222333444,777888999\n", want: []string{"Jan|||||777888999"}},
 		"the same number twice": {data: "name,phone,mobile\nJan,00420777888999,777888999\n", want: []string{"Jan|||||00420777888999"}},
 		"an extension behind":   {data: "name,number\nJan,777888999 ext. 12\n", want: []string{"Jan|||||777888999 ext. 12"}},
+		"two in a field":        {data: "name;number\nJan;777888999, 222333444\n", want: []string{"Jan|||||777888999, 222333444"}},
 		"a name is missing":     {data: "name,company,number\n,Globex,777888999\n", want: []string{"Globex|Globex||||777888999"}},
 		"another number":        {data: "name,number\nJan,777888998\n"},
 		"header only":           {data: "name,number\n"},

@@ -204,8 +204,8 @@ func remembered(s *pbxv1.AgentStatus, since time.Time) []told {
 		queues = []string{""}
 	}
 	var all []told
-	for _, queue := range queues {
-		all = append(all, told{at: since, kind: kind, queue: queue, reason: s.GetPauseReason()})
+	for i, queue := range queues {
+		all = append(all, told{at: since, sequence: uint64(i), kind: kind, queue: queue, reason: s.GetPauseReason()})
 	}
 	return all
 }

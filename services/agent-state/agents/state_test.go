@@ -19,7 +19,7 @@ func TestTransitions(t *testing.T) {
 	}{
 		"nothing": {nil, []string{}},
 		"logs in and out": {
-			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), logout(60, "petr", "107", "NOC")},
+			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), logout(60, "107", "NOC")},
 			[]string{"0 petr AVAILABLE", "60 petr LOGGED_OUT"},
 		},
 		"logs in twice": {
@@ -28,60 +28,60 @@ func TestTransitions(t *testing.T) {
 		},
 		"logs out of one queue of two": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), login(1, "petr", "107", "Sales"), logout(2, "petr", "107", "NOC"),
-				logout(3, "petr", "107", "Sales"),
+				login(0, "petr", "107", "NOC"), login(1, "petr", "107", "Sales"), logout(2, "107", "NOC"),
+				logout(3, "107", "Sales"),
 			},
 			[]string{"0 petr AVAILABLE", "3 petr LOGGED_OUT"},
 		},
 		"logs out of all queues": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), login(1, "petr", "107", "Sales"), logout(2, "petr", "107", ""),
+				login(0, "petr", "107", "NOC"), login(1, "petr", "107", "Sales"), logout(2, "107", ""),
 			},
 			[]string{"0 petr AVAILABLE", "2 petr LOGGED_OUT"},
 		},
 		"pauses": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), pause(5, "petr", "NOC", "Oběd"), unpause(9, "petr", "NOC"),
+				login(0, "petr", "107", "NOC"), pause(5, "NOC", "Oběd"), unpause(9, "NOC"),
 			},
 			[]string{"0 petr AVAILABLE", "5 petr PAUSED Oběd", "9 petr AVAILABLE"},
 		},
 		"pauses for another reason": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), pause(5, "petr", "NOC", "Oběd"), pause(9, "petr", "NOC", "WC"),
+				login(0, "petr", "107", "NOC"), pause(5, "NOC", "Oběd"), pause(9, "NOC", "WC"),
 			},
 			[]string{"0 petr AVAILABLE", "5 petr PAUSED Oběd", "9 petr PAUSED WC"},
 		},
 		"pauses in one queue of two": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), login(0, "petr", "107", "Sales"), pause(5, "petr", "NOC", "Oběd"),
-				pause(6, "petr", "Sales", "WC"), unpause(8, "petr", "NOC"),
+				login(0, "petr", "107", "NOC"), login(0, "petr", "107", "Sales"), pause(5, "NOC", "Oběd"),
+				pause(6, "Sales", "WC"), unpause(8, "NOC"),
 			},
 			[]string{"0 petr AVAILABLE", "6 petr PAUSED WC", "8 petr AVAILABLE"},
 		},
 		"pauses in all queues": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), login(0, "petr", "107", "Sales"), pause(5, "petr", "", "Oběd"),
-				unpause(8, "petr", ""),
+				login(0, "petr", "107", "NOC"), login(0, "petr", "107", "Sales"), pause(5, "", "Oběd"),
+				unpause(8, ""),
 			},
 			[]string{"0 petr AVAILABLE", "5 petr PAUSED Oběd", "8 petr AVAILABLE"},
 		},
 		"a pause proves the login": {
-			[]*pbxv1.Event{pause(5, "petr", "NOC", "Oběd"), unpause(8, "petr", "NOC")},
+			[]*pbxv1.Event{pause(5, "NOC", "Oběd"), unpause(8, "NOC")},
 			[]string{"5 petr PAUSED Oběd", "8 petr AVAILABLE"},
 		},
 		"logging out ends the pause": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), pause(5, "petr", "NOC", "Oběd"), logout(6, "petr", "107", "NOC"),
+				login(0, "petr", "107", "NOC"), pause(5, "NOC", "Oběd"), logout(6, "107", "NOC"),
 				login(7, "petr", "107", "NOC"),
 			},
 			[]string{"0 petr AVAILABLE", "5 petr PAUSED Oběd", "6 petr LOGGED_OUT", "7 petr AVAILABLE"},
 		},
 		"a login that comes late": {
-			[]*pbxv1.Event{logout(6, "petr", "107", "NOC"), login(1, "petr", "107", "NOC")},
+			[]*pbxv1.Event{logout(6, "107", "NOC"), login(1, "petr", "107", "NOC")},
 			[]string{"6 petr LOGGED_OUT"},
 		},
 		"a pause of a queue after which everything was left": {
-			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), logout(6, "petr", "107", ""), pause(3, "petr", "NOC", "WC")},
+			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), logout(6, "107", ""), pause(3, "NOC", "WC")},
 			[]string{"0 petr AVAILABLE", "6 petr LOGGED_OUT"},
 		},
 		"a call without a queue": {
@@ -137,7 +137,7 @@ func TestTransitions(t *testing.T) {
 		"a pause cuts a wrap-up short": {
 			[]*pbxv1.Event{
 				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", "NOC"),
-				ends(50, "c", "petr", "107", "NOC"), pause(55, "petr", "NOC", "WC"), unpause(60, "petr", "NOC"), tick(80),
+				ends(50, "c", "petr", "107", "NOC"), pause(55, "NOC", "WC"), unpause(60, "NOC"), tick(80),
 			},
 			[]string{
 				"0 petr AVAILABLE", "20 petr ON_CALL", "50 petr WRAP_UP", "55 petr PAUSED WC", "60 petr AVAILABLE",
@@ -146,13 +146,13 @@ func TestTransitions(t *testing.T) {
 		"a logout cuts a wrap-up short": {
 			[]*pbxv1.Event{
 				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", "NOC"),
-				ends(50, "c", "petr", "107", "NOC"), logout(55, "petr", "107", "NOC"), tick(80),
+				ends(50, "c", "petr", "107", "NOC"), logout(55, "107", "NOC"), tick(80),
 			},
 			[]string{"0 petr AVAILABLE", "20 petr ON_CALL", "50 petr WRAP_UP", "55 petr LOGGED_OUT"},
 		},
 		"no wrap-up for who pauses during the call": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", "NOC"), pause(30, "petr", "NOC", "WC"),
+				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", "NOC"), pause(30, "NOC", "WC"),
 				ends(50, "c", "petr", "107", "NOC"),
 			},
 			[]string{"0 petr AVAILABLE", "20 petr ON_CALL", "50 petr PAUSED WC"},

@@ -81,16 +81,17 @@ func login(seconds int, who, extension, queue string) *pbxv1.Event {
 	return word(seconds, pbxv1.Agent_LOGIN, who, extension, queue, "")
 }
 
-func logout(seconds int, who, extension, queue string) *pbxv1.Event {
-	return word(seconds, pbxv1.Agent_LOGOUT, who, extension, queue, "")
+// Only petr logs out and pauses.
+func logout(seconds int, extension, queue string) *pbxv1.Event {
+	return word(seconds, pbxv1.Agent_LOGOUT, "petr", extension, queue, "")
 }
 
-func pause(seconds int, who, queue, reason string) *pbxv1.Event {
-	return word(seconds, pbxv1.Agent_PAUSED, who, "", queue, reason)
+func pause(seconds int, queue, reason string) *pbxv1.Event {
+	return word(seconds, pbxv1.Agent_PAUSED, "petr", "", queue, reason)
 }
 
-func unpause(seconds int, who, queue string) *pbxv1.Event {
-	return word(seconds, pbxv1.Agent_UNPAUSED, who, "", queue, "")
+func unpause(seconds int, queue string) *pbxv1.Event {
+	return word(seconds, pbxv1.Agent_UNPAUSED, "petr", "", queue, "")
 }
 
 // leg is an event of an incoming call at somebody's phone.

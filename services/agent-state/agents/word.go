@@ -106,7 +106,7 @@ func (m membership) activity() activity {
 		if !p.paused {
 			return activity{state: pbxv1.AgentState_AVAILABLE}
 		}
-		if last.told.compare(p.told) <= 0 {
+		if last.compare(p.told) <= 0 {
 			last = p
 		}
 	}

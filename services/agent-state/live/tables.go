@@ -23,7 +23,7 @@ const (
 	callsKept = 24 * time.Hour
 	// compareEvery is how often all rows are compared with what the core knows: a bucket may have been lost, and calls may
 	// have ended while nobody looked.
-	compareEvery = 10 * time.Second
+	compareEvery = 3 * time.Second
 	// writers is how many rows are written at once.
 	writers = 64
 )

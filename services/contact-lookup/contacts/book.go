@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,8 +15,8 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
-// Shared is the bucket of answers as this process sees it: kept whole in memory, and so perhaps a moment behind. Keys are the
-// tenant, a dot, and the digits of the number in E.164. It is safe for concurrent use.
+// Shared is the bucket of answers as this process sees it: kept whole in memory, and so perhaps a moment behind; changes come
+// in order. Keys are the tenant, a dot, and the digits of the number in E.164. It is safe for concurrent use.
 type Shared interface {
 	// Get returns a value, which is never changed, and its revision; nil, and 0 or the revision of its deletion, if there is none.
 	Get(key string) (value *pbxv1.CachedContact, revision uint64)
@@ -223,22 +224,30 @@ func bare(c *pbxv1.Contact) *pbxv1.Contact {
 }
 
 // Forget removes what is known of a number, or of all numbers of a tenant, and returns how many answers that were. Lookups
-// that go on meanwhile answer those who wait, and are not kept. Errors are fault.NotFound for an unknown tenant,
-// fault.Invalid for what is no outside number, or those of the bucket: then some answers may be left.
+// that go on meanwhile answer those who wait, and are not kept; who asks afterwards does not wait for them. Errors are
+// fault.NotFound for an unknown tenant, fault.Invalid for what is no outside number, or those of the bucket: then some
+// answers may be left.
 func (b *Book) Forget(ctx context.Context, r *pbxv1.ContactInvalidateRequest) (int, error) {
 	keys, err := b.keys(r.GetTenant(), r.GetNumber())
 	if err != nil {
 		return 0, err
 	}
-	forgotten := 0
-	for _, key := range keys {
-		v, _ := b.shared.Get(key)
-		if err := b.shared.Delete(ctx, key); err != nil {
+	b.leave(func(key string) bool {
+		return slices.Contains(keys, key) || r.GetNumber() == "" && strings.HasPrefix(key, r.GetTenant()+".")
+	})
+	forgotten, last, revision := 0, "", uint64(0)
+	for _, last = range keys {
+		var v *pbxv1.CachedContact
+		v, revision = b.shared.Get(last)
+		if err := b.shared.Delete(ctx, last); err != nil {
 			return forgotten, err
 		}
 		if v.GetContact() != nil {
 			forgotten++
 		}
+	}
+	if last != "" {
+		b.moved(ctx, last, revision, bucketLimit) // Until then this process would still answer from memory.
 	}
 	return forgotten, nil
 }

@@ -413,7 +413,7 @@ func TestForget(t *testing.T) {
 
 func TestForgetDuringLookup(t *testing.T) {
 	simulate(t, func(t *testing.T) {
-		d := changing(time.Second, matches{called("old")}, matches{called("new")})
+		d := changing(time.Second, matches{called("old")}, matches{called("new")}, matches{called("newest")})
 		replica := newBucket(time.Millisecond).view()
 		b := book(replica, "1", finder(d))
 		answers := make(chan *pbxv1.ContactLookupResponse)
@@ -422,9 +422,15 @@ func TestForgetDuringLookup(t *testing.T) {
 		if have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: "acme"}); have != 0 || err != nil {
 			t.Errorf("want nothing known so far, have %d, %v", have, err)
 		}
+		go func() { answers <- lookup(t, b, false) }()
 		want(t, <-answers, "old", fromDirectories)
+		want(t, <-answers, "new", fromDirectories)
 		time.Sleep(time.Second)
-		want(t, lookup(t, b, false), "new", fromDirectories)
+		want(t, lookup(t, b, false), "new", fromCache)
+		if have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: "acme", Number: number}); have != 1 || err != nil {
+			t.Errorf("want it forgotten, have %d, %v", have, err)
+		}
+		want(t, lookup(t, b, false), "newest", fromDirectories)
 	})
 }
 

@@ -234,7 +234,7 @@ func lookup(t *testing.T, b *contacts.Book, refresh bool) *pbxv1.ContactLookupRe
 	t.Helper()
 	r, err := b.Lookup(t.Context(), &pbxv1.ContactLookupRequest{Tenant: "acme", Number: number, Explain: true, Refresh: refresh})
 	if err != nil {
-		t.Fatalf("want an answer, have %v", err)
+		t.Errorf("want an answer, have %v", err)
 	}
 	return r
 }

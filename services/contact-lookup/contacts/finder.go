@@ -86,12 +86,12 @@ func (f *Finder) Find(ctx context.Context, n phone.Number) *Result {
 
 func (f *Finder) notAsked(n phone.Number) *Result {
 	reason := "it is no number that can be read"
-	switch {
-	case n.Kind == phone.Outside:
+	switch n.Kind {
+	case phone.Outside:
 		reason = "the tenant has no directory"
-	case n.Kind == phone.Extension:
+	case phone.Extension:
 		reason = "no directory is asked about an extension"
-	case n.Kind == phone.Withheld:
+	case phone.Withheld:
 		reason = "the caller withheld the number"
 	}
 	none := make(chan *Result)

@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -137,8 +138,17 @@ func (b *Book) fly(q question, fl *flight) {
 func (b *Book) land(q question, fl *flight) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.flights, q.place())
+	if b.flights[q.place()] == fl {
+		delete(b.flights, q.place())
+	}
 	close(fl.gone)
+}
+
+// leave has nobody join the lookups any more that go on for these keys.
+func (b *Book) leave(keys func(string) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.DeleteFunc(b.flights, func(p place, _ *flight) bool { return keys(p.key) })
 }
 
 // claim makes this process the one that asks, and returns the revision to store its answer with; or the answer of

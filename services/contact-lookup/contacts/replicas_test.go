@@ -298,7 +298,7 @@ func TestBetter(t *testing.T) {
 		"past its time, and failing": {[]*directory{changing(s, matches{called("A")}, nil)}, 2 * time.Hour, "A", "[end 0s]"},
 		"past its time, and silent":  {[]*directory{inTurn(says(called("A")), after(time.Hour)), says()}, 2 * time.Hour, "A", "[end 12s]"},
 		"past its time, a lower and worse": {
-			[]*directory{changing(s, matches{}, nil), changing(s, matches{called("B")}, matches{})}, 2 * time.Hour, "B", "[end 0s]",
+			[]*directory{changing(s, matches{}, nil), changing(s, matches{called("B")}, matches{})}, 2 * time.Hour, "B", "[end 1s]",
 		},
 	}
 	for name, test := range tests {

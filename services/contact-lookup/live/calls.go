@@ -111,6 +111,9 @@ func (r *Resolver) caughtUp() {
 
 // start looks a contact up and publishes it, in the background; a standby waits first whether another replica does.
 func (r *Resolver) start(id string, j *job) {
+	if r.over {
+		return
+	}
 	wait := time.Duration(0)
 	if r.tenant(j.call.Tenant).standby {
 		wait = patience

@@ -95,6 +95,7 @@ type Resolver struct {
 	tenants map[string]*tenant
 	clock   time.Time // of the stream
 	live    bool      // all that was stored at the start has been read
+	over    bool      // nothing new is begun
 }
 
 // tenant is what a resolver knows of the contacts of one tenant's calls.
@@ -168,6 +169,9 @@ func (r *Resolver) keepHouse() (execute func() error, interrupt func(error)) {
 			for {
 				select {
 				case <-r.ctx.Done():
+					r.mu.Lock()
+					r.over = true
+					r.mu.Unlock()
 					r.jobs.Wait()
 					r.desk.close()
 					return nil

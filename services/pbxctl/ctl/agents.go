@@ -74,13 +74,13 @@ func drawAgents(c canvas, list *pbxv1.AgentListResponse, now time.Time) {
 		})
 	}
 	t.draw(c)
-	fmt.Fprintln(c, summary(len(t.rows), "agent", "agents", func(yield func(string, int) bool) {
-		for state := range pbxv1.AgentState(len(pbxv1.AgentState_name)) {
-			if count[state] > 0 && !yield(words(state), count[state]) {
-				return
-			}
+	var parts []string
+	for state := range pbxv1.AgentState(len(pbxv1.AgentState_name)) {
+		if count[state] > 0 {
+			parts = append(parts, fmt.Sprint(count[state], " ", words(state)))
 		}
-	}))
+	}
+	fmt.Fprintln(c, summary(len(t.rows), "agent", "agents", parts))
 	for _, conflict := range list.GetConflicts() {
 		c.warn(conflict)
 	}
@@ -137,18 +137,14 @@ func way(d pbxv1.Call_Direction) string {
 }
 
 // summary counts rows: all of them, and those of each sort.
-func summary(total int, one, many string, sorts func(yield func(string, int) bool)) string {
-	var parts []string
-	for sort, n := range sorts {
-		parts = append(parts, fmt.Sprintf("%d %s", n, sort))
-	}
+func summary(total int, one, many string, sorts []string) string {
 	switch total {
 	case 0:
 		return "no " + many
 	case 1:
 		many = one
 	}
-	return fmt.Sprintf("%d %s: %s", total, many, strings.Join(parts, ", "))
+	return fmt.Sprintf("%d %s: %s", total, many, strings.Join(sorts, ", "))
 }
 
 func (a *app) agentCommand() *cobra.Command {

@@ -54,9 +54,6 @@ one line for each.`,
 	return cmd
 }
 
-// progress of a call, in the order in which it is made.
-var callStates = []cell{{"dialling", cyan}, {"waiting", red}, {"ringing", yellow}, {"talking", green}}
-
 func (a *app) drawCalls(c canvas, calls []*pbxv1.CallStatus, now time.Time) {
 	t := table{titles: []string{"SINCE", "DIRECTION", "FROM", "TO", "QUEUE", "STATE", "FOR", "WHO"}, numbers: []int{0, 6}}
 	count := make(map[string]int)
@@ -82,17 +79,23 @@ func (a *app) drawCalls(c canvas, calls []*pbxv1.CallStatus, now time.Time) {
 		})
 	}
 	t.draw(c)
-	fmt.Fprintln(c, summary(len(t.rows), "call", "calls", func(yield func(string, int) bool) {
-		for _, state := range callStates {
-			if count[state.text] > 0 && !yield(state.text, count[state.text]) {
-				return
-			}
+	var parts []string
+	for _, state := range callStates() {
+		if count[state.text] > 0 {
+			parts = append(parts, fmt.Sprint(count[state.text], " ", state.text))
 		}
-	}))
+	}
+	fmt.Fprintln(c, summary(len(t.rows), "call", "calls", parts))
+}
+
+// callStates are how far calls get, in order.
+func callStates() []cell {
+	return []cell{{"dialling", cyan}, {"waiting", red}, {"ringing", yellow}, {"talking", green}}
 }
 
 func callState(s *pbxv1.CallStatus) cell {
-	dialling, waiting, ringing, talking := callStates[0], callStates[1], callStates[2], callStates[3]
+	states := callStates()
+	dialling, waiting, ringing, talking := states[0], states[1], states[2], states[3]
 	direction := s.GetCall().GetDirection()
 	switch {
 	case s.GetAnsweredAt() != nil, len(s.GetTalking()) > 0:

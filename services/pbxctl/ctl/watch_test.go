@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/pbxctl/ctl"
 )
@@ -191,22 +193,40 @@ func TestWatchStandsStill(t *testing.T) {
 
 func TestWatchJSON(t *testing.T) {
 	_, b := start(t)
-	answer := func(*pbxv1.CallListRequest) (*pbxv1.CallListResponse, error) { return someCalls(), nil }
-	stop := serve(t, b, event.QueryCallList, answer)
+	var asked atomic.Int32
+	serve(t, b, event.QueryCallList, func(*pbxv1.CallListRequest) (*pbxv1.CallListResponse, error) {
+		if n := asked.Add(1); n > 1 && n < 5 {
+			return nil, fault.New(fault.Unavailable, "still reading the stream")
+		}
+		return someCalls(), nil
+	})
 	w := watch(t, onTerminal(120), "calls", "--json")
-	w.eventually(t, "\n", 2)
-	stop()
-	bustest.Eventually(t, "a complaint", func() bool { return w.stderr.String() != "" })
-	lines := strings.Count(w.stdout.String(), "\n")
-	serve(t, b, event.QueryCallList, answer)
-	w.eventually(t, "\n", lines+2)
+	w.eventually(t, "\n", 3)
 	w.stop(t)
 	for line := range strings.Lines(w.stdout.String()) {
 		if err := protojson.Unmarshal([]byte(line), new(pbxv1.CallListResponse)); err != nil {
 			t.Errorf("want JSON in each line, have %q: %v", line, err)
 		}
 	}
-	if n := strings.Count(w.stderr.String(), "\n"); n != 1 {
-		t.Errorf("want one complaint, have %q", w.stderr.String())
+	if have := w.stderr.String(); strings.Count(have, "\n") != 1 || !strings.Contains(have, "still reading the stream") {
+		t.Errorf("want one complaint, have %q", have)
+	}
+}
+
+// Interrupting is no failure while an answer is awaited either.
+func TestWatchInterruptedWhileAsking(t *testing.T) {
+	_, b := start(t)
+	asked, hang := make(chan struct{}, 10), make(chan struct{})
+	serve(t, b, event.QueryCallList, func(*pbxv1.CallListRequest) (*pbxv1.CallListResponse, error) {
+		asked <- struct{}{}
+		<-hang
+		return someCalls(), nil
+	})
+	t.Cleanup(func() { close(hang) })
+	w := watch(t, world(), "calls")
+	<-asked
+	w.stop(t)
+	if have := w.stdout.String() + w.stderr.String(); have != "" {
+		t.Errorf("want nothing said, have %q", have)
 	}
 }

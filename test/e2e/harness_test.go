@@ -1,0 +1,194 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/config"
+	"github.com/switchhook/switchhook/pkg/ingress"
+	"github.com/switchhook/switchhook/pkg/vendors"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
+	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
+)
+
+// replay is a day of telephony that arrives as it happened, but faster than it was: all services are there, and take the
+// exchanges' clocks for their own.
+type replayed struct {
+	bus     *bus.Bus
+	tenants []*config.Tenant
+	clock   clock
+	config  string
+	args    []string // of pbxsim: where the ingresses are
+	crm     *crm
+}
+
+// clock is the time at the exchanges, in nanoseconds since 1970.
+type clock struct{ request, latest atomic.Int64 }
+
+// tell sets it to the time of a request, which may be late.
+func (c *clock) tell(at time.Time) {
+	c.request.Store(at.UnixNano())
+	c.latest.Store(max(c.latest.Load(), at.UnixNano()))
+}
+
+func (c *clock) ofRequest() time.Time { return time.Unix(0, c.request.Load()).UTC() }
+func (c *clock) now() time.Time       { return time.Unix(0, c.latest.Load()).UTC() }
+
+// ofEvent is when an event came, by the exchanges' clocks. Contacts are published by another clock, and tell no time.
+func ofEvent(s bus.Stored[*pbxv1.Event]) time.Time {
+	if s.Message.GetContact() != nil {
+		return time.Time{}
+	}
+	return s.Message.GetReceivedAt().AsTime()
+}
+
+func newReplayed(t *testing.T) *replayed {
+	t.Helper()
+	r := &replayed{bus: bustest.Start(t).Bus(), crm: newCRM(t)}
+	text := strings.ReplaceAll(readFile(t, "testdata/figures.yaml"), "CRM", r.crm.url)
+	r.config = filepath.Join(t.TempDir(), "figures.yaml")
+	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(r.config, func(c *config.Config) (*config.Config, error) { return c, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.tenants = c.Tenants
+	r.startIngresses(t, c)
+	r.startServices(t)
+	return r
+}
+
+func (r *replayed) startIngresses(t *testing.T, c *config.Config) {
+	t.Helper()
+	set, err := vendors.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, vendor := range set {
+		handler := ingress.New(vendor, ingress.Options{
+			Store: r.bus, Directory: r.bus, Metrics: prometheus.NewRegistry(), Now: r.clock.ofRequest,
+		})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			at, err := http.ParseTime(request.Header.Get("Date"))
+			if err != nil {
+				t.Errorf("want the time of each request in Date, have %v", err)
+			}
+			r.clock.tell(at)
+			handler.ServeHTTP(w, request)
+		}))
+		t.Cleanup(server.Close)
+		r.args = append(r.args, "--"+name, server.URL)
+	}
+}
+
+func (r *replayed) startServices(t *testing.T) {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	replicas := func() int { return 1 }
+	keeper := agentstate.New(agentstate.Options{
+		Bus: r.bus, Log: log, Replicas: replicas, Tenants: r.tenants, Clock: ofEvent, Now: r.clock.now,
+	})
+	resolver, err := contactlookup.New(contactlookup.Options{
+		Bus: r.bus, Log: log, Replicas: replicas, Tenants: r.tenants, Clock: ofEvent,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range keeper.Actors() {
+		run(t, a.Execute, a.Interrupt)
+	}
+	for _, a := range resolver.Actors() {
+		run(t, a.Execute, a.Interrupt)
+	}
+	bustest.Eventually(t, "both services ready", func() bool { return keeper.Ready() == nil && resolver.Ready() == nil })
+}
+
+// run runs an actor until the test is over.
+func run(t *testing.T, execute func() error, interrupt func(error)) {
+	t.Helper()
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := execute(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		interrupt(nil)
+		running.Wait()
+	})
+}
+
+// testWriter makes what is logged part of the test's output.
+type testWriter struct{ testing.TB }
+
+func (w testWriter) Write(line []byte) (int, error) {
+	w.Log(strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// crm is a CRM that knows every other number, and is as slow and as often out of order as CRMs are.
+type crm struct {
+	url      string
+	requests atomic.Int64
+	failed   sync.Map // the numbers, with the tenant, that an error was answered for
+}
+
+func newCRM(t *testing.T) *crm {
+	t.Helper()
+	c := &crm{}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	return c
+}
+
+// knows reports whether a number is of a contact.
+func (c *crm) knows(e164 string) bool { return (e164[len(e164)-1]-'0')%2 == 0 }
+
+func contactName(e164 string) string { return "Contact " + e164 }
+
+// ServeHTTP implements http.Handler. One number in fifty gets an error first, one in ten an answer that takes a moment.
+func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.requests.Add(1)
+	number := r.URL.Query().Get("number")
+	hash := fnv.New32a()
+	_, _ = io.WriteString(hash, number)
+	draw := hash.Sum32()
+	if _, again := c.failed.LoadOrStore(r.URL.Path+number, true); !again && draw%50 < 1 {
+		status := []int{http.StatusTooManyRequests, http.StatusInternalServerError}[draw/50%2]
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	if draw%10 == 1 {
+		select {
+		case <-time.After(time.Duration(1+draw/10%5) * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	}
+	found := []map[string]string{}
+	if number != "" && c.knows(number) {
+		found = append(found, map[string]string{"name": contactName(number)})
+	}
+	if err := json.NewEncoder(w).Encode(found); err != nil {
+		panic(fmt.Sprintf("encode a contact: %v", err)) // maps of strings always encode
+	}
+}
