@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"google.golang.org/protobuf/proto"
 
@@ -84,22 +85,26 @@ func (s *server) handler(e Endpoint) micro.Handler {
 			ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
 			defer cancel()
 			answer, err := e.answer(ctx, r.Data())
-			if err == nil {
-				err = respond(r, answer)
-			} else if refused := r.Error(strconv.Itoa(codes()[fault.Of(err)]), err.Error(), nil); refused == nil {
-				err = nil
-			}
-			if err != nil {
+			if err := s.respond(r.Reply(), answer, err); err != nil {
 				s.bus.log.Warn("question not answered", "subject", e.subject, "err", err)
 			}
 		})
 	})
 }
 
-func respond(r micro.Request, answer proto.Message) error {
+// respond sends an answer or a refusal. It goes past the micro.Request, which may not be used once the handler returned: the
+// service reads from it, for its statistics, what Error and Respond write.
+func (s *server) respond(to string, answer proto.Message, refusal error) error {
+	msg := nats.NewMsg(to)
+	if refusal != nil {
+		msg.Header.Set(micro.ErrorCodeHeader, strconv.Itoa(codes()[fault.Of(refusal)]))
+		msg.Header.Set(micro.ErrorHeader, strings.ReplaceAll(refusal.Error(), "\n", "; "))
+		return s.bus.nc.PublishMsg(msg)
+	}
 	data, err := proto.Marshal(answer)
 	if err != nil {
 		return err
 	}
-	return r.Respond(data)
+	msg.Data = data
+	return s.bus.nc.PublishMsg(msg)
 }
