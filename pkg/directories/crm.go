@@ -1,6 +1,7 @@
 package directories
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/directories/template"
+	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/phone"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
@@ -88,15 +90,19 @@ func (c *crm) ask(ctx context.Context, asked phone.Form, forms []phone.Form) ([]
 		return nil, err
 	}
 	var matches []*pbxv1.ContactMatch
+	var keys []string // of their employees
 	for _, result := range results {
 		m := c.fields.match(result, asked, forms, c.region)
 		if m == nil || len(matches) == c.settings.Limit {
 			continue
 		}
-		if c.settings.Lookup != nil {
-			c.addResponsible(ctx, m, text(result, c.settings.Lookup.Key), values)
-		}
 		matches = append(matches, m)
+		if c.settings.Lookup != nil {
+			keys = append(keys, text(result, c.settings.Lookup.Key))
+		}
+	}
+	if err := c.addResponsible(ctx, matches, keys, values); err != nil {
+		c.log.WarnContext(ctx, "responsible employees not found out", "err", err)
 	}
 	return matches, nil
 }
@@ -136,27 +142,37 @@ func (c *crm) authorize(r *http.Request, values func(string) string) {
 	}
 }
 
-// addResponsible asks who the employee is that a result names by a key. Without an answer the match is still one.
-func (c *crm) addResponsible(ctx context.Context, m *pbxv1.ContactMatch, key string, values func(string) string) {
-	if key == "" {
-		return
+// addResponsible asks who the employees are that results name by keys. It takes half of the time that is left at most: what
+// was found is worth more than who is responsible.
+func (c *crm) addResponsible(ctx context.Context, matches []*pbxv1.ContactMatch, keys []string, values func(string) string) error {
+	if deadline, limited := ctx.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
 	}
-	who, err := c.employee(ctx, key, func(name string) string {
-		if name == "key" {
-			return key
+	var failure error
+	for i, key := range keys {
+		if key == "" {
+			continue
 		}
-		return values(name)
-	})
-	if err != nil {
-		c.log.WarnContext(ctx, "responsible employee not found out", "err", err)
-		return
+		who, err := c.employee(ctx, key, func(name string) string {
+			if name == "key" {
+				return key
+			}
+			return values(name)
+		})
+		if fault.Is(err, fault.Unavailable) {
+			return err
+		}
+		if err != nil { // There may be no such employee any more.
+			failure = err
+			continue
+		}
+		m := matches[i]
+		m.ResponsibleExtension = cmp.Or(who.extension, m.GetResponsibleExtension())
+		m.ResponsibleEmail = cmp.Or(who.email, m.GetResponsibleEmail())
 	}
-	if who.extension != "" {
-		m.ResponsibleExtension = who.extension
-	}
-	if who.email != "" {
-		m.ResponsibleEmail = who.email
-	}
+	return failure
 }
 
 func (c *crm) employee(ctx context.Context, key string, values func(string) string) (employee, error) {
@@ -170,7 +186,7 @@ func (c *crm) employee(ctx context.Context, key string, values func(string) stri
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.lookupURL.URL(values), nil)
 		if err == nil {
 			c.authorize(r, values)
-			r.Header.Del("Content-Type")
+			r.Header.Del("Content-Type") // That of the first request's body.
 		}
 		return r, err
 	})

@@ -144,7 +144,7 @@ func (f *file) look(done chan struct{}) {
 // maxLogged is the greatest number of contacts left out that are logged one by one.
 const maxLogged = 20
 
-// load returns nothing if the file is what it was.
+// load returns no contents if the file is what it was, and the error of then.
 func (f *file) load() (*addressbook.Book, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
@@ -152,7 +152,7 @@ func (f *file) load() (*addressbook.Book, error) {
 	}
 	now := time.Now()
 	if f.seen.same(info) {
-		return nil, nil
+		return nil, f.err
 	}
 	data, err := os.ReadFile(f.path)
 	if err != nil {

@@ -86,14 +86,54 @@ func TestFileReload(t *testing.T) {
 	})
 }
 
-// TestFileUnusableFromTheStart demands that the reason is said.
+// TestFileUnusableFromTheStart demands that the reason is said, however often the file is looked at.
 func TestFileUnusableFromTheStart(t *testing.T) {
 	path := write(t, "people.csv", "name,age\n")
-	_, err := open(t, "- type: file\n  path: "+path).Find(t.Context(), forms("777888999"))
-	want := fmt.Sprintf("directory file: read %s: header row: has no column for numbers: name it under columns.number", path)
-	if !fault.Is(err, fault.Internal) || err.Error() != want {
-		t.Errorf("want %s, have %v", want, err)
+	old := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // Before the clock of synctest begins.
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
 	}
+	want := fmt.Sprintf("directory file: read %s: header row: has no column for numbers: name it under columns.number", path)
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, "- type: file\n  path: "+path)
+		for range 3 {
+			if _, err := d.Find(t.Context(), forms("777888999")); !fault.Is(err, fault.Internal) || err.Error() != want {
+				t.Errorf("want %s, have %v", want, err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+	})
+}
+
+// TestFileUnchanged does not read a file again whose time and size are the same: a hundred thousand contacts are many.
+func TestFileUnchanged(t *testing.T) {
+	path := write(t, "people.csv", "name,number\nJan,777888999\n")
+	age := func(year int) {
+		at := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, "- type: file\n  path: "+path)
+		for _, step := range []struct {
+			name, want string
+			year       int
+		}{{"Jan", "Jan", 1998}, {"Eva", "Jan", 1998}, {"Eva", "Eva", 1999}} {
+			if err := os.WriteFile(path, []byte("name,number\n"+step.name+",777888999\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			age(step.year)
+			for range 3 {
+				time.Sleep(time.Second)
+				find(t, d, "777888999")
+				synctest.Wait()
+			}
+			if have := names(find(t, d, "777888999")); step.want != have {
+				t.Errorf("%s in %d: want %s, have %s", step.name, step.year, step.want, have)
+			}
+		}
+	})
 }
 
 func BenchmarkFileFind(b *testing.B) {

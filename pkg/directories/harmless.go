@@ -6,12 +6,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 )
 
 // harmless returns what may be said about why talking to a directory came to nothing. Errors of clients show URLs,
 // connection strings and what the other side sent, so anything not known to be free of these becomes a general word.
 func harmless(err error) error {
-	for _, known := range []error{context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF, errElsewhere, errTooLong} {
+	for _, known := range []error{
+		context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF, http.ErrSchemeMismatch, errElsewhere, errTooLong,
+	} {
 		if errors.Is(err, known) {
 			return known
 		}

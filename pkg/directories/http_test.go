@@ -264,7 +264,9 @@ func TestHTTPLookup(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/contacts":
-			reply(w, object{"items": []object{{"first": "A", "owner": object{"id": 7}}, {"first": "B", "owner": object{"id": 7}}, {"first": "C"}, {"first": "D", "owner": object{"id": 8}}}})
+			reply(w, object{"items": []object{
+				{"first": "D", "owner": object{"id": 8}}, {"first": "A", "owner": object{"id": 7}}, {"first": "B", "owner": object{"id": 7}}, {"first": "C"},
+			}})
 		case r.URL.Path == "/users/7" && r.Header.Get("X-Token") == "hunter2":
 			employees.Add(1)
 			reply(w, object{"data": object{"mail": "e@acme.example", "ext": 101}})
@@ -286,15 +288,31 @@ func TestHTTPLookup(t *testing.T) {
 		for _, m := range find(t, d, "777888999") {
 			have = append(have, m.GetName()+" "+m.GetResponsibleExtension()+" "+m.GetResponsibleEmail())
 		}
-		if want, have := "A 101 e@acme.example|B 101 e@acme.example|C  |D  ", strings.Join(have, "|"); want != have {
+		if want, have := "D  |A 101 e@acme.example|B 101 e@acme.example|C  ", strings.Join(have, "|"); want != have {
 			t.Errorf("want %s, have %s", want, have)
 		}
 	}
 	if have := employees.Load(); have != 1 {
 		t.Errorf("want one request for the employee, have %d", have)
 	}
-	if !strings.Contains(log.String(), "responsible employee not found out") || strings.Contains(log.String(), "hunter2") {
+	if !strings.Contains(log.String(), "responsible employees not found out") || strings.Contains(log.String(), "hunter2") {
 		t.Errorf("want a warning without secret, have %s", log.String())
+	}
+}
+
+// TestHTTPLookupHangs does not lose what was found for want of the employee.
+func TestHTTPLookupHangs(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/contacts" {
+			reply(w, object{"items": []object{{"first": "A", "id": 1}, {"first": "B", "id": 2}}})
+			return
+		}
+		hang(w, r)
+	})
+	ctx := within(t, time.Second)
+	matches, err := open(t, at(plainYAML+"  lookup: {key: id, url: \"STUB/users/{key}\"}", s)).Find(ctx, forms("777888999"))
+	if want := "A, B"; err != nil || want != names(matches) || ctx.Err() != nil {
+		t.Errorf("want %s in time, have %v, %v, %v", want, matches, err, ctx.Err())
 	}
 }
 

@@ -116,14 +116,14 @@ func pipedrive(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("X-Api-Token") != "hunter2":
 		w.WriteHeader(http.StatusUnauthorized)
-		reply(w, object{"success": false, "error": "unauthorized access"})
+		reply(w, object{"success": false, "error": "denied"})
 	case r.URL.Path == "/api/v1/users/5":
 		reply(w, object{"success": true, "data": object{"id": 5, "email": "owner@acme.example"}})
 	default:
 		reply(w, object{"success": true, "data": object{"items": list(knowing(r.URL.Query().Get("term")), func(p person) object {
 			return object{"result_score": 0.5, "item": object{
 				"id": p.id, "type": "person", "name": p.first + " " + p.last, "phones": []string{p.number}, "owner": object{"id": 5},
-				"organization": object{"id": 1, "name": p.organisation},
+				"organization": object{"id": 1, "name": p.organisation}, //nolint:misspell // It is their word.
 			}}
 		})}})
 	}

@@ -237,8 +237,15 @@ func FuzzReadCSV(f *testing.F) {
 			t.Fatal(err)
 		}
 		sum := book.Contacts + book.WithoutNumber + len(book.Problems)
-		if lines := bytes.Count(data, []byte("\n")); sum > lines-1 || len(middle) == 0 && sum != 101 {
-			t.Errorf("want at most %d rows, have %d", lines-1, sum)
+		rows := -1 // The header is none.
+		for line := range bytes.Lines(data) {
+			if len(bytes.TrimSpace(line)) > 0 {
+				rows++
+			}
+		}
+		// Rows of several lines need quotation marks.
+		if sum > rows || sum < rows && !bytes.ContainsRune(middle, '"') {
+			t.Errorf("want %d rows, have %d", rows, sum)
 		}
 		if found := len(book.Find("+420777888999")); found < 101 {
 			t.Errorf("want the 101 good rows whatever stands between them, have %d", found)

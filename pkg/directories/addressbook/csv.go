@@ -34,7 +34,7 @@ func usual(column string) []string {
 			"number", "phone", "phone number", "telephone", "tel", "mobile", "mobile phone", "cell", "business phone", "home phone",
 			"phone 1 - value", "phone 2 - value", "phone 3 - value", "telefon", "telefón", "mobil", "телефон",
 		},
-		"organisation":          {"organisation", "organization", "company", "firma", "společnost", "компания"},
+		"organisation":          {"organisation", "organization", "company", "firma", "společnost", "компания"}, //nolint:misspell // Headers can be American.
 		"responsible_extension": {"responsible_extension", "extension"},
 		"responsible_email":     {"responsible_email", "owner email"},
 		"url":                   {"url", "link"},

@@ -30,8 +30,7 @@ const patience = 30 * time.Second
 func Start(t testing.TB) string {
 	t.Helper()
 	bin, account := programs(t), account(t)
-	// Not t.TempDir: its folder lets in nobody but the user of the test.
-	dir, err := os.MkdirTemp("", "postgrestest-")
+	dir, err := os.MkdirTemp("", "postgrestest-") //nolint:usetesting // t.TempDir lets in nobody but the user of the test.
 	if err != nil {
 		t.Fatalf("postgrestest: %v", err)
 	}

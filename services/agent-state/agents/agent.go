@@ -17,8 +17,9 @@ type agent struct {
 	extensions   []string // where they are, sorted
 	name         string   // as configured
 	person       *config.Person
-	heard        bool   // of them, by more than the configuration
-	into         *agent // who they turned out to be
+	heard        bool                 // of them, by more than the configuration
+	into         *agent               // who they turned out to be
+	arrived      map[string]time.Time // by vendor, when they logged in at a phone last
 
 	word    word
 	records []*record // the calls of theirs that may still matter
@@ -50,6 +51,7 @@ func newAgent(t *tenant, id string) *agent {
 	unknown := activity{state: pbxv1.AgentState_UNKNOWN}
 	return &agent{
 		tenant: t, id: id, key: t.name + "." + id, word: newWord(), now: situation{activity: unknown}, heap: -1,
+		arrived: map[string]time.Time{},
 	}
 }
 

@@ -37,6 +37,9 @@ func (m *Machine) identify(t *tenant, n named) *agent {
 		}
 		a = m.add(t, n)
 	}
+	if n.at.Before(a.arrived[n.vendor]) {
+		return a // they have been told to be elsewhere since
+	}
 	if m.claim(a, n) && n.arrives {
 		m.leaveOthers(a, n)
 	}
@@ -110,6 +113,7 @@ func (m *Machine) claim(a *agent, n named) bool {
 
 // leaveOthers takes the phones from an agent that the vendor told they were at before.
 func (m *Machine) leaveOthers(a *agent, n named) {
+	a.arrived[n.vendor] = n.at
 	for _, extension := range slices.Clone(a.extensions) {
 		p := a.tenant.phones[extension]
 		if extension != n.extension && p.vendor == n.vendor && !p.configured && p.at.Before(n.at) {
@@ -146,7 +150,6 @@ func (m *Machine) absorb(from, into *agent) {
 	t := from.tenant
 	delete(t.agents, from.id)
 	from.into = into
-	m.timers.remove(from)
 	m.ended = append(m.ended, from)
 	m.touchAgent(from)
 	m.touchAgent(into)

@@ -119,6 +119,19 @@ func TestIdentity(t *testing.T) {
 			events: []*pbxv1.Event{login(0, "petr", "107", "NOC"), login(1, "petr", "109", "NOC")},
 			want:   []string{"petr: petr, , 109"},
 		},
+		"at another phone, told late": {
+			events: []*pbxv1.Event{login(10, "petr", "109", "NOC"), login(5, "petr", "107", "NOC")},
+			want:   []string{"petr: petr, , 109"},
+		},
+		"a login told after a call at another phone": {
+			events: []*pbxv1.Event{rings(8, "c", "petr", "109", ""), login(5, "petr", "107", "NOC")},
+			want:   []string{"petr: petr, , 107 109"},
+		},
+		"at another phone than the configured": {
+			people: []config.Person{petr},
+			events: []*pbxv1.Event{login(0, "petr.novak", "107", "NOC"), login(5, "petr.novak", "109", "NOC")},
+			want:   []string{"petr_novak: petr.novak, petr@acme.example, 107 109 207"},
+		},
 		"at a phone of each vendor": {
 			events: []*pbxv1.Event{login(0, "petr", "107", "NOC"), of(login(1, "petr", "909", "NOC"), "later")},
 			want:   []string{"petr: petr, , 107 909"},
@@ -222,6 +235,39 @@ func TestAbsorbed(t *testing.T) {
 	}
 }
 
+// TestAbsorbedLate joins what was said of a phone, recent or final, with what is said of the person.
+func TestAbsorbedLate(t *testing.T) {
+	for _, when := range []int{100, 20_000} {
+		s := tell(acme()).play(
+			word(0, pbxv1.Agent_PAUSED, "", "107", "Sales", "WC"), rings(10, "c", "", "107", ""), ends(15, "c", "", "107", ""),
+		)
+		for now := 600; now < when; now += 600 {
+			s.play(tick(now))
+		}
+		s.play(login(when, "petr", "107", "NOC"))
+		if have := s.Find("acme", "petr").GetQueues(); !slices.Equal(have, []string{"NOC", "Sales"}) {
+			t.Errorf("after %d s: want both queues, have %q", when, have)
+		}
+		want := []string{
+			"AVAILABLE 5 1", "RINGING 5 1", fmt.Sprintf("PAUSED WC %d 2", when-5),
+		}
+		if have := spentBy(s.Day("acme", "2026-01-05", at(when+5)), "petr"); !slices.Equal(want, have) {
+			t.Errorf("after %d s: want %q, have %q", when, want, have)
+		}
+	}
+}
+
+// TestAbsorbedWrappingUp ends a wrap-up once.
+func TestAbsorbedWrappingUp(t *testing.T) {
+	s := tell(acme()).play(
+		answers(0, "c", "", "107", "NOC"), ends(10, "c", "", "107", "NOC"), login(20, "petr", "107", "NOC"), tick(50),
+	)
+	want := []string{"0 107 ON_CALL", "10 107 WRAP_UP", "20 107 UNKNOWN", "20 petr WRAP_UP", "40 petr AVAILABLE"}
+	if have := script(s.out); !slices.Equal(want, have) {
+		t.Errorf("\nwant %q\nhave %q", want, have)
+	}
+}
+
 func TestFind(t *testing.T) {
 	s := tell(acme()).play(as(login(0, "", "107", "NOC"), "petr.novak", "petr@acme.example"))
 	for name, want := range map[string]string{
@@ -277,6 +323,23 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+// TestConfigureAddress gives somebody an address that others had.
+func TestConfigureAddress(t *testing.T) {
+	s := tell(acme()).play(
+		as(login(0, "", "108", "NOC"), "eva", "office@acme.example"), as(login(1, "", "109", "NOC"), "", "petr@acme.example"),
+		login(2, "petr", "107", "NOC"), login(3, "ivan", "110", "NOC"),
+	)
+	s.Configure(acme(
+		config.Person{Login: "petr", Email: "petr@acme.example"}, config.Person{Login: "ivan", Email: "office@acme.example"},
+	))
+	want := []string{
+		"eva: eva, , 108", "ivan: ivan, office@acme.example, 110", "petr: petr, petr@acme.example, 107 109",
+	}
+	if have := roster(s); !slices.Equal(want, have) {
+		t.Errorf("\nwant %q\nhave %q", want, have)
+	}
+}
+
 func TestRestore(t *testing.T) {
 	tests := map[string]struct {
 		was    *pbxv1.AgentStatus
@@ -321,6 +384,9 @@ func TestRestore(t *testing.T) {
 			was.User, was.Extensions = &pbxv1.User{Login: "petr"}, []string{"107"}
 			s := tell(acme())
 			s.Restore(was)
+			again := proto.CloneOf(was)
+			again.State, again.PauseReason, again.Queues = pbxv1.AgentState_PAUSED, "again", []string{"Other"}
+			s.Restore(again)
 			s.play(test.events...)
 			have := script(s.out)
 			for i, ev := range s.out {

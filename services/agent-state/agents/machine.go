@@ -36,7 +36,6 @@ type Machine struct {
 	rotated time.Time
 	final   [2]map[string]struct{} // ids of calls counted for good, of this half of a day and the one before
 
-	index  int      // of the next transition of this event
 	stales []*agent // whose facts changed since they were assessed
 	ended  []*agent // who turned out to be somebody else
 	out    []*pbxv1.Event
@@ -81,7 +80,7 @@ func (m *Machine) tenant(name string) *tenant {
 // a call, a login, a logout, a pause or its end; others only show the time. It returns the transitions as events that are
 // ready to be published, in order. The same sequence and what went before always make the same events.
 func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1.Event {
-	m.out, m.index = nil, 0
+	m.out = nil
 	m.pass(later(at, m.clock))
 	why := cause{sequence: sequence, vendor: ev.GetVendor(), time: m.clock, at: m.clock}
 	if ev.GetTime() != nil {
@@ -105,7 +104,6 @@ func (m *Machine) hearOfCalls(calls []*call.Call, recorded bool, why cause) {
 			why.time = c.Ended
 		}
 		m.take(c, why)
-		m.flush(why)
 	}
 }
 
@@ -195,7 +193,8 @@ func (m *Machine) stale(a *agent) {
 	}
 }
 
-// flush assesses whoever has changed: first those who turned out to be somebody else, as their state ends.
+// flush assesses whoever has changed: first those who turned out to be somebody else, as their state ends. Nobody changes
+// twice by one cause, so agent, sequence and part name a transition.
 func (m *Machine) flush(why cause) {
 	for _, a := range m.ended {
 		if a.now.state != pbxv1.AgentState_UNKNOWN {

@@ -17,7 +17,7 @@ import (
 // cause is why agents change their states: an event, or that time passed.
 type cause struct {
 	sequence uint64    // of the event; for time, of the one that set the time
-	part     string    // tells causes of one sequence apart
+	part     string    // tells what time brought from what the event did; empty for the event
 	vendor   string    // of the event, or of the call that ended by time
 	time     time.Time // when it happened
 	at       time.Time // the stream's clock
@@ -27,16 +27,16 @@ type cause struct {
 // then by direction, incoming first; then the one that began first.
 func (a *agent) assess(now time.Time) (situation, wrapUp) {
 	s := situation{activity: a.word.last()}
-	var best *open
+	var best open
 	var wrap wrapUp
 	for _, r := range a.records {
 		for i := range r.owners {
-			if r.owners[i].agent != a || i >= len(r.call.Legs) {
+			if r.owners[i].agent != a {
 				continue
 			}
 			leg := &r.call.Legs[i]
-			if o, ok := openLeg(r.call, leg); ok && (best == nil || o.before(best)) {
-				best = &o
+			if o, ok := openLeg(r.call, leg); ok && (best.call == nil || o.before(best)) {
+				best = o
 			}
 			from, until := a.tenant.wrapUpOf(r.call, leg)
 			if until.After(now) && until.After(wrap.until) {
@@ -47,7 +47,7 @@ func (a *agent) assess(now time.Time) (situation, wrapUp) {
 		}
 	}
 	switch {
-	case best != nil:
+	case best.call != nil:
 		s.activity = activity{state: best.state}
 		s.direction, s.call = best.direction, best.call
 		wrap = wrapUp{}
@@ -74,7 +74,7 @@ func openLeg(c *call.Call, leg *call.Leg) (open, bool) {
 }
 
 // before reports whether this is what the agent is seen to do.
-func (o *open) before(other *open) bool {
+func (o open) before(other open) bool {
 	if o.state != other.state {
 		return o.state == pbxv1.AgentState_ON_CALL
 	}
@@ -140,10 +140,6 @@ func (m *Machine) enter(a *agent, s situation, wrap wrapUp, why cause) {
 		s.since = a.now.since
 		a.now = s
 		return
-	}
-	if why.part == "" {
-		why.part = strconv.Itoa(m.index)
-		m.index++
 	}
 	ev := a.transition(&s, why)
 	a.now = s

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
@@ -178,6 +179,30 @@ func TestTransitions(t *testing.T) {
 			},
 			[]string{"5 eva ON_CALL", "15 eva UNKNOWN"},
 		},
+		"two calls at once, the incoming one first": {
+			[]*pbxv1.Event{
+				directed(leg(5, pbxv1.Call_NEW, "c", "petr", "107", ""), pbxv1.Call_OUTGOING), answers(9, "d", "petr", "108", "NOC"),
+				ends(20, "d", "petr", "108", "NOC"), ends(25, "c", "petr", "107", ""),
+			},
+			[]string{"5 petr ON_CALL", "25 petr WRAP_UP"},
+		},
+		"a repetition after something of the same moment": {
+			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), pause(0, "NOC", "WC"), login(0, "petr", "107", "NOC")},
+			[]string{"0 petr AVAILABLE", "0 petr PAUSED WC"},
+		},
+		"a call of who was at the phone when it began": {
+			[]*pbxv1.Event{
+				login(0, "petr", "107", "NOC"), answers(5, "c", "", "107", ""), logout(10, "107", "NOC"),
+				login(15, "eva", "107", "NOC"), ends(20, "c", "", "107", ""),
+			},
+			[]string{"0 petr AVAILABLE", "5 petr ON_CALL", "15 eva AVAILABLE", "20 petr LOGGED_OUT"},
+		},
+		"what is told very late": {
+			[]*pbxv1.Event{
+				login(0, "petr", "107", "NOC"), logout(100, "107", "NOC"), tick(10_000), login(50, "petr", "107", "NOC"),
+			},
+			[]string{"0 petr AVAILABLE", "100 petr LOGGED_OUT"},
+		},
 		"a call that nobody heard of for too long": {
 			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), rings(10, "c", "petr", "107", ""), tick(3609), tick(3610)},
 			[]string{"0 petr AVAILABLE", "10 petr RINGING", "10 petr AVAILABLE"},
@@ -220,6 +245,37 @@ func TestTransitionWhole(t *testing.T) {
 	again.play(login(0, "petr", "107", "NOC"))
 	if repeated := again.hear(at(12), rings(10, "c", "petr", "107", "NOC")); !proto.Equal(have[0], repeated[0]) {
 		t.Errorf("want the same of the same stream, have\n%v\n%v", have[0], repeated[0])
+	}
+}
+
+// TestClocks has exchanges whose clocks are ahead, and records whose time is when the call began.
+func TestClocks(t *testing.T) {
+	s := tell(acme())
+	s.hear(at(0), login(1000, "petr", "107", "NOC"))
+	s.play(pause(10, "NOC", "WC"), unpause(15, "NOC"), rings(20, "c", "petr", "107", ""), answers(25, "c", "petr", "107", ""))
+	record := leg(20, pbxv1.Call_RECORDED, "c", "", "", "")
+	record.GetCall().Duration = durationpb.New(40 * time.Second)
+	s.hear(at(70), record)
+	want := []string{
+		"0 petr AVAILABLE", "10 petr PAUSED WC", "15 petr AVAILABLE", "20 petr RINGING", "25 petr ON_CALL", "60 petr AVAILABLE",
+	}
+	if have := script(s.out); !slices.Equal(want, have) {
+		t.Errorf("\nwant %q\nhave %q", want, have)
+	}
+}
+
+// TestSeveralPhones shows which call, and which phone, a transition and a status are about.
+func TestSeveralPhones(t *testing.T) {
+	s := tell(acme()).play(login(0, "petr", "107", "NOC"), rings(1, "c", "petr", "109", ""))
+	if have := s.out[1].GetAgent(); have.GetExtension() != "109" || have.GetCallKey() != "c" {
+		t.Errorf("want the phone 109 that rings for c, have %v", have)
+	}
+	s.play(
+		directed(leg(5, pbxv1.Call_NEW, "d", "petr", "107", ""), pbxv1.Call_OUTGOING), answers(9, "c", "petr", "109", ""),
+		directed(answers(10, "b", "petr", "108", ""), pbxv1.Call_BARGE), answers(11, "a", "petr", "110", ""),
+	)
+	if have := s.Find("acme", "petr"); have.GetDirection() != pbxv1.Call_INCOMING || have.GetCallKey() != "c" {
+		t.Errorf("want the first of the incoming calls, have %v", have)
 	}
 }
 
@@ -318,9 +374,16 @@ func TestDue(t *testing.T) {
 	if have := s.Due(at(1000)); have != nil {
 		t.Errorf("want nothing due any more, have %v", have)
 	}
+	// Nor does it change by what else is told of the agent.
+	told := wrapping()
+	due := told.Due(at(80))
+	told.play(login(60, "petr", "107", "Sales"))
+	if have := told.Due(at(80)); !proto.Equal(due, have) {
+		t.Errorf("want the same due\n%v\nhave %v", due, have)
+	}
 	// Whatever is stored in between, and however late it is read back, its id is the same.
 	late := wrapping()
-	due := late.Due(at(90))
+	due = late.Due(at(90))
 	late.play(rings(60, "e", "ivan", "109", ""))
 	if have := late.hear(at(95), due); len(have) != 2 || have[0].GetId() != due.GetId() {
 		t.Errorf("want the due one first of two\n%v\nhave %v", due, have)

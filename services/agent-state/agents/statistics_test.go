@@ -73,6 +73,19 @@ func TestTimes(t *testing.T) {
 			60,
 			[]string{"AVAILABLE 10 1", "RINGING 10 1", "ON_CALL 30 1", "WRAP_UP 10 1"},
 		},
+		"no wrap-up after a call that nobody heard of for too long": {
+			[]*pbxv1.Event{answers(0, "c", "", "petr", "NOC"), answers(10, "c", "", "108", "NOC"), tick(14_500)},
+			14_500,
+			[]string{"ON_CALL 10 1", "UNKNOWN 14490 1"},
+		},
+		"a ring that was told when the talk was long": {
+			[]*pbxv1.Event{
+				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", ""), tick(3700), tick(7300), tick(10_900),
+				rings(10, "c", "petr", "107", ""),
+			},
+			11_000,
+			[]string{"AVAILABLE 10 1", "RINGING 10 1", "ON_CALL 10980 1"},
+		},
 		"over midnight": {
 			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), pause(41400, "NOC", "WC"), unpause(45000, "NOC")},
 			50000,
@@ -105,6 +118,15 @@ func TestNextDay(t *testing.T) {
 	if _, _, days := s.Touched(); !slices.Equal(days, []string{"acme.2026-01-05", "acme.2026-01-06"}) {
 		t.Errorf("want both days touched by a call of both, have %q", days)
 	}
+	s.hear(at(midnight+700), rings(midnight-10, "d", "", "109", "Sales"))
+	s.hear(at(midnight+700), ends(midnight-5, "d", "", "109", "Sales"))
+	if _, _, days := s.Touched(); !slices.Equal(days, []string{"acme.2026-01-05", "acme.2026-01-06"}) {
+		t.Errorf("want both days touched by a late call, have %q", days)
+	}
+	s.hear(at(midnight+700), login(midnight-20, "eva", "110", "NOC"))
+	if _, _, days := s.Touched(); !slices.Equal(days, []string{"acme.2026-01-05", "acme.2026-01-06"}) {
+		t.Errorf("want both days touched by a late login, have %q", days)
+	}
 	first, second := s.Day("acme", "2026-01-05", at(midnight+1000)), s.Day("acme", "2026-01-06", at(midnight+1000))
 	tests := []struct {
 		day  *pbxv1.DayStatistics
@@ -124,7 +146,7 @@ func TestNextDay(t *testing.T) {
 	if want, have := at(midnight), first.GetCountedUntil().AsTime(); !want.Equal(have) {
 		t.Errorf("want the first day counted until %v, have %v", want, have)
 	}
-	if len(first.GetQueues()) != 1 || len(second.GetQueues()) != 0 {
+	if len(first.GetQueues()) != 2 || len(second.GetQueues()) != 0 {
 		t.Errorf("want the call on the day it began, have %v and %v", first.GetQueues(), second.GetQueues())
 	}
 	if want, have := int32(1), first.GetHours()[23].GetAnswered(); want != have {
@@ -184,6 +206,16 @@ func TestFigures(t *testing.T) {
 			},
 			"0: 0 0 0 0", "", 0, 1, 1,
 		},
+		"an outgoing call that was handed over": {
+			[]*pbxv1.Event{
+				directed(leg(0, pbxv1.Call_NEW, "c", "eva", "108", ""), pbxv1.Call_OUTGOING),
+				directed(answers(5, "c", "eva", "108", ""), pbxv1.Call_OUTGOING),
+				directed(rings(7, "c", "petr", "107", ""), pbxv1.Call_OUTGOING),
+				directed(answers(9, "c", "petr", "107", ""), pbxv1.Call_OUTGOING),
+				ends(10, "c", "eva", "108", ""), ends(20, "c", "petr", "107", ""),
+			},
+			"1: 1 0 0 0", "", 0, 0, 0,
+		},
 		"an outgoing call to nobody": {
 			[]*pbxv1.Event{
 				directed(leg(0, pbxv1.Call_NEW, "c", "petr", "107", ""), pbxv1.Call_OUTGOING),
@@ -201,6 +233,7 @@ func TestFigures(t *testing.T) {
 		"who listens in has no part": {
 			[]*pbxv1.Event{
 				rings(0, "c", "eva", "108", "NOC"), answers(5, "c", "eva", "108", "NOC"),
+				directed(rings(5, "c", "petr", "107", "NOC"), pbxv1.Call_BARGE),
 				directed(answers(6, "c", "petr", "107", "NOC"), pbxv1.Call_BARGE),
 				directed(ends(8, "c", "petr", "107", "NOC"), pbxv1.Call_BARGE), ends(9, "c", "eva", "108", "NOC"),
 			},
@@ -236,6 +269,35 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestDurations adds up how long phones rang in one call, and leaves out what nobody told.
+func TestDurations(t *testing.T) {
+	total := func(f *pbxv1.DurationFigures) string {
+		return fmt.Sprintf("%d: %d, %d", f.GetCount(), seconds(f.GetTotal().AsDuration()), seconds(f.GetLongest().AsDuration()))
+	}
+	proven := ends(30, "d", "", "", "NOC")
+	answered := true
+	proven.GetCall().Answered = &answered
+	s := tell(acme()).play(
+		rings(0, "c", "petr", "107", "NOC"), because(ends(9, "c", "petr", "107", "NOC"), pbxv1.Call_NO_ANSWER),
+		rings(11, "c", "petr", "107", "NOC"), because(ends(15, "c", "", "", "NOC"), pbxv1.Call_NO_ANSWER),
+		leg(20, pbxv1.Call_NEW, "d", "", "", "NOC"), proven,
+		rings(40, "e", "petr", "107", "NOC"), because(ends(45, "e", "", "", "NOC"), pbxv1.Call_NO_ANSWER),
+	)
+	day := s.Day("acme", "2026-01-05", at(60))
+	petr, noc := day.GetAgents()[0].GetCalls(), day.GetQueues()[0].GetCalls()
+	for what, have := range map[string][2]string{
+		"the agent's ring":              {"2: 18, 13", total(petr.GetRing())},
+		"the wait of the agent's calls": {"2: 20, 15", total(petr.GetWait())},
+		"the queue's ring":              {"2: 20, 15", total(noc.GetRing())},
+		"the queue's wait":              {"2: 20, 15", total(noc.GetWait())},
+		"the queue's talk":              {"0: 0, 0", total(noc.GetTalk())},
+	} {
+		if have[0] != have[1] {
+			t.Errorf("%s: want %s, have %s", what, have[0], have[1])
+		}
+	}
+}
+
 // TestFolding demands that figures stay the same when facts become final, and that little is kept then.
 func TestFolding(t *testing.T) {
 	tr := simulate(t, allVendors, 5, 16, noon, 3*time.Hour)
@@ -246,6 +308,9 @@ func TestFolding(t *testing.T) {
 	}
 	for _, day := range []string{"2026-01-05", "2026-01-06"} {
 		want, have := fresh.Day("acme", day, end), folded.Day("acme", day, end)
+		if again := folded.Day("acme", day, end); !proto.Equal(have, again) {
+			t.Errorf("%s: want the same when asked again", day)
+		}
 		if !proto.Equal(want, have) {
 			for i := range want.GetAgents() {
 				if !proto.Equal(want.GetAgents()[i], have.GetAgents()[i]) {
@@ -264,10 +329,12 @@ func TestVeryLate(t *testing.T) {
 	)
 	want := s.Day("acme", "2026-01-05", at(9000))
 	record := leg(0, pbxv1.Call_RECORDED, "c", "", "", "NOC")
-	s.hear(at(8500), record)
-	s.play(tick(20000))
-	if have := s.Day("acme", "2026-01-05", at(20000)); !proto.Equal(want.GetQueues()[0], have.GetQueues()[0]) {
-		t.Errorf("\nwant %v\nhave %v", want.GetQueues()[0], have.GetQueues()[0])
+	for _, ev := range []*pbxv1.Event{record, tick(20000)} {
+		s.clock = at(8500)
+		s.play(ev)
+		if have := s.Day("acme", "2026-01-05", s.clock); !proto.Equal(want.GetQueues()[0], have.GetQueues()[0]) {
+			t.Errorf("\nwant %v\nhave %v", want.GetQueues()[0], have.GetQueues()[0])
+		}
 	}
 }
 
@@ -299,9 +366,11 @@ func TestMidnight(t *testing.T) {
 		zone, day    string
 		begins, ends string
 	}{
-		"no midnight":   {"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"},
-		"two midnights": {"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"},
-		"an odd offset": {"Asia/Kathmandu", "2026-01-05", "2026-01-04T18:15:00Z", "2026-01-05T18:15:00Z"},
+		"no midnight":                {"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"},
+		"two midnights":              {"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"},
+		"no midnight, in the west":   {"America/Havana", "2026-03-08", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"},
+		"two midnights, in the east": {"Asia/Amman", "2021-10-29", "2021-10-28T21:00:00Z", "2021-10-29T22:00:00Z"},
+		"an odd offset":              {"Asia/Kathmandu", "2026-01-05", "2026-01-04T18:15:00Z", "2026-01-05T18:15:00Z"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -153,12 +153,12 @@ func (w *word) now() membership {
 // last returns what holds now.
 func (w *word) last() activity { return w.changes[len(w.changes)-1].activity }
 
-// away returns when the agent is first paused or logged out, from a time on; the zero time for never.
+// away returns when the pause or logout began that lasts at a time, or is the first after it; the zero time for none.
 func (w *word) away(from time.Time) time.Time {
 	for i, c := range w.changes {
 		over := i+1 < len(w.changes) && !w.changes[i+1].at.After(from)
 		if c.away() && !over {
-			return later(c.at, from)
+			return c.at
 		}
 	}
 	return time.Time{}

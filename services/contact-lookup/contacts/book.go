@@ -15,10 +15,11 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
-// Shared is the bucket of answers as this process sees it: kept whole in memory, and so perhaps a moment behind; changes come
-// in order. Keys are the tenant, a dot, and the digits of the number in E.164. It is safe for concurrent use.
+// Shared is the bucket of answers as this process sees it: kept whole in memory, and so perhaps a moment behind; changes
+// come in order. Keys are the tenant, a dot, and the digits of the number in E.164. It is safe for concurrent use.
 type Shared interface {
-	// Get returns a value, which is never changed, and its revision; nil, and 0 or the revision of its deletion, if there is none.
+	// Get returns a value, which is never changed, and its revision; if there is none, nil, and 0 or the revision of its
+	// deletion.
 	Get(key string) (value *pbxv1.CachedContact, revision uint64)
 	// Put stores a value if the revision is still the last, and returns the new one. If it is not, the error is
 	// fault.Conflict; of any other error nobody knows whether the value was stored.
@@ -33,7 +34,7 @@ type Shared interface {
 
 // Options are what a Book works with. The ID is needed.
 type Options struct {
-	ID  string           // names this process among all that share the bucket
+	ID  string           // names this process among all that share the bucket, of no meaning otherwise
 	Now func() time.Time // nil: time.Now
 	// Status returns what an agent of a tenant does now, by an extension or an e-mail address; nil when it knows none. Nil: no
 	// agent is known, and Responsible changes nothing.
@@ -50,6 +51,7 @@ type Book struct {
 
 	mu      sync.Mutex
 	flights map[place]*flight
+	begun   int // flights so far
 }
 
 // place names a lookup in this process: one that was begun with other directories is of no use.
@@ -67,9 +69,12 @@ func NewBook(s Shared, finders func(tenant string) *Finder, o Options) *Book {
 type question struct {
 	finder  *Finder
 	number  phone.Number
-	key     string // of the bucket; of no use but for an outside number
+	key     string // in the bucket; of no use but for an outside number
 	began   time.Time
 	refresh bool
+	// claimant names the lookup in the bucket. It is not the process: a lookup that was left behind must not take the claim of
+	// the next one for its own.
+	claimant string
 }
 
 func (q question) place() place { return place{q.key, q.finder.digest} }
@@ -127,7 +132,7 @@ func (b *Book) question(tenant, number string) (question, error) {
 	if digits, ok := strings.CutPrefix(number, "+"); ok {
 		key := tenant + "." + digits
 		// Reading a number takes longer than all the rest; what is known under its E.164 has been read before.
-		if v, _ := b.shared.Get(key); v.GetContact().GetParty().GetE164() == number {
+		if v, _ := b.shared.Get(key); v.GetContact() != nil {
 			q.number, q.key = phone.Number{Raw: number, E164: number, Kind: phone.Outside}, key
 			return q, nil
 		}
@@ -174,9 +179,9 @@ func (b *Book) response(q question, f found, explain bool) *pbxv1.ContactLookupR
 }
 
 // Better waits for an answer that takes the place of an earlier one, which was asked for with Explain: of a directory that
-// missed the deadline, or of directories asked anew where the earlier answer was past its time. It returns nil when none is to
-// be expected any more, which is at once after an ordinary answer, or when the context ends; else it can be called again
-// with what it returned. It does not matter which process asks the directories.
+// missed the deadline, or of directories asked anew where the earlier answer was past its time. It returns nil when none
+// is to be expected any more, which is at once after an ordinary answer, or when the context ends; else it can be called
+// again with what it returned. It does not matter which process asks the directories.
 func (b *Book) Better(
 	ctx context.Context, r *pbxv1.ContactLookupRequest, than *pbxv1.ContactLookupResponse,
 ) (*pbxv1.ContactLookupResponse, error) {

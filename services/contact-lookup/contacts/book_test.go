@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/contact-lookup/contacts"
@@ -168,6 +167,10 @@ func TestOtherConfiguration(t *testing.T) {
 		want(t, lookup(t, b, false), "A", fromDirectories)
 		time.Sleep(time.Second)
 		want(t, lookup(t, b, false), "A", fromCache)
+		changed[0] = named(fails(errors.New("refused")))[0]
+		changed[0].Digest = "3"
+		f = contacts.NewFinder(tenant(), changed, time.Now)
+		want(t, lookup(t, b, false), "", fromDirectories)
 	})
 }
 
@@ -345,6 +348,9 @@ func TestSpellings(t *testing.T) {
 		if keys := replica.Keys("acme."); !slices.Equal(keys, []string{"acme.420224941111"}) {
 			t.Errorf("want one key, have %q", keys)
 		}
+		if v, _ := replica.Get("acme.420224941111"); v.GetContact().GetParty().GetNumber() != number {
+			t.Errorf("want stored what does not depend on the first caller, have %v", v.GetContact().GetParty())
+		}
 	})
 }
 
@@ -365,174 +371,4 @@ func TestExplain(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestForget(t *testing.T) {
-	simulate(t, func(t *testing.T) {
-		d := says(called("A"))
-		truth := newBucket(0)
-		b := book(truth.view(), "1", finder(d))
-		other := &pbxv1.CachedContact{Contact: &pbxv1.Contact{}}
-		for _, key := range []string{"acme.420224941112", "acme-2.420224941111"} {
-			if _, err := truth.view().Put(t.Context(), key, other, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		claimed := &pbxv1.CachedContact{ClaimedBy: "2"}
-		if _, err := truth.view().Put(t.Context(), "acme.420224941113", claimed, 0); err != nil {
-			t.Fatal(err)
-		}
-		lookup(t, b, false)
-		steps := []struct {
-			tenant, number string
-			want           int
-			err            fault.Kind
-		}{
-			{"acme", "224 941 111", 1, 0},
-			{"acme", "224 941 111", 0, 0},
-			{"acme", "123", 0, fault.Invalid},
-			{"acme", "nonsense", 0, fault.Invalid},
-			{"acme-2", "", 0, fault.NotFound},
-			{"acme-2", number, 0, fault.NotFound},
-			{"acme", "", 1, 0},
-			{"acme", "", 0, 0},
-		}
-		for _, s := range steps {
-			have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: s.tenant, Number: s.number})
-			if s.want != have || (s.err == 0) != (err == nil) || s.err != 0 && !fault.Is(err, s.err) {
-				t.Errorf("%s %s: want %d, %v, have %d, %v", s.tenant, s.number, s.want, s.err, have, err)
-			}
-		}
-		if keys := truth.view().Keys(""); !slices.Equal(keys, []string{"acme-2.420224941111"}) {
-			t.Errorf("want nothing left but another tenant's, have %q", keys)
-		}
-		want(t, lookup(t, b, false), "A", fromDirectories)
-		wantAsked(t, d, 2)
-	})
-}
-
-func TestForgetDuringLookup(t *testing.T) {
-	simulate(t, func(t *testing.T) {
-		d := changing(time.Second, matches{called("old")}, matches{called("new")}, matches{called("newest")})
-		replica := newBucket(time.Millisecond).view()
-		b := book(replica, "1", finder(d))
-		answers := make(chan *pbxv1.ContactLookupResponse)
-		go func() { answers <- lookup(t, b, false) }()
-		time.Sleep(500 * time.Millisecond)
-		if have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: "acme"}); have != 0 || err != nil {
-			t.Errorf("want nothing known so far, have %d, %v", have, err)
-		}
-		go func() { answers <- lookup(t, b, false) }()
-		want(t, <-answers, "old", fromDirectories)
-		want(t, <-answers, "new", fromDirectories)
-		time.Sleep(time.Second)
-		want(t, lookup(t, b, false), "new", fromCache)
-		if have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: "acme", Number: number}); have != 1 || err != nil {
-			t.Errorf("want it forgotten, have %d, %v", have, err)
-		}
-		want(t, lookup(t, b, false), "newest", fromDirectories)
-	})
-}
-
-func TestForgetWithoutBucket(t *testing.T) {
-	simulate(t, func(t *testing.T) {
-		replica := newBucket(0).view()
-		b := book(replica, "1", finder(says()))
-		lookup(t, b, false)
-		replica.away.Store(true)
-		for _, number := range []string{"", number} {
-			have, err := b.Forget(t.Context(), &pbxv1.ContactInvalidateRequest{Tenant: "acme", Number: number})
-			if have != 0 || !fault.Is(err, fault.Unavailable) {
-				t.Errorf("want nothing forgotten, and why, have %d, %v", have, err)
-			}
-		}
-	})
-}
-
-func TestLookupIsDutyAware(t *testing.T) {
-	simulate(t, func(t *testing.T) {
-		state := pbxv1.AgentState_AVAILABLE
-		tenant := tenant()
-		tenant.Contacts.DutyAware, tenant.Contacts.Fallback = true, "99"
-		f := contacts.NewFinder(tenant, named(says(&pbxv1.ContactMatch{Name: "A", ResponsibleExtension: "20"})), time.Now)
-		replica := newBucket(0).view()
-		b := contacts.NewBook(replica, func(string) *contacts.Finder { return f }, contacts.Options{
-			ID: "1",
-			Status: func(tenant, agent string) *pbxv1.AgentStatus {
-				if tenant != "acme" || agent != "20" {
-					return nil
-				}
-				return &pbxv1.AgentStatus{State: state}
-			},
-		})
-		for _, step := range []struct {
-			state pbxv1.AgentState
-			want  string
-		}{{pbxv1.AgentState_ON_CALL, "99"}, {pbxv1.AgentState_AVAILABLE, ""}, {pbxv1.AgentState_PAUSED, "99"}} {
-			state = step.state
-			if have := lookup(t, b, false).GetContact().GetMatch().GetFallbackExtension(); step.want != have {
-				t.Errorf("%v: want fallback %q, have %q", step.state, step.want, have)
-			}
-			time.Sleep(time.Second)
-		}
-		if v, _ := replica.Get("acme.420224941111"); strings.Contains(v.String(), "fallback") {
-			t.Errorf("want no fallback stored, have %v", v)
-		}
-	})
-}
-
-func TestResponsible(t *testing.T) {
-	const (
-		out       = pbxv1.AgentState_LOGGED_OUT
-		available = pbxv1.AgentState_AVAILABLE
-	)
-	on := config.Contacts{DutyAware: true, Fallback: "99"}
-	byBoth := &pbxv1.ContactMatch{ResponsibleExtension: "20", ResponsibleEmail: "jan@acme.example"}
-	byMail := &pbxv1.ContactMatch{ResponsibleEmail: "jan@acme.example"}
-	type agents map[string]pbxv1.AgentState
-	tests := map[string]struct {
-		match    *pbxv1.ContactMatch
-		agents   agents
-		contacts config.Contacts
-		want     string
-	}{
-		"logged out":                  {byBoth, agents{"20": out}, on, "99"},
-		"paused":                      {byBoth, agents{"20": pbxv1.AgentState_PAUSED}, on, "99"},
-		"on the phone":                {byBoth, agents{"20": pbxv1.AgentState_ON_CALL}, on, "99"},
-		"ringing":                     {byBoth, agents{"20": pbxv1.AgentState_RINGING}, on, "99"},
-		"after a call":                {byBoth, agents{"20": pbxv1.AgentState_WRAP_UP}, on, "99"},
-		"available":                   {byBoth, agents{"20": available}, on, ""},
-		"unknown":                     {byBoth, agents{"20": pbxv1.AgentState_UNKNOWN}, on, ""},
-		"unspecified":                 {byBoth, agents{"20": pbxv1.AgentState_AGENT_STATE_UNSPECIFIED}, on, ""},
-		"nobody's":                    {byBoth, nil, on, ""},
-		"by e-mail":                   {byMail, agents{"jan@acme.example": out}, on, "99"},
-		"by e-mail behind extension":  {byBoth, agents{"jan@acme.example": out}, on, "99"},
-		"extension before e-mail":     {byBoth, agents{"20": available, "jan@acme.example": out}, on, ""},
-		"no responsible":              {&pbxv1.ContactMatch{Name: "A"}, agents{"": out}, on, ""},
-		"no match":                    {nil, agents{"": out}, on, ""},
-		"not wanted":                  {byBoth, agents{"20": out}, config.Contacts{Fallback: "99"}, ""},
-		"no fallback":                 {byBoth, agents{"20": out}, config.Contacts{DutyAware: true}, ""},
-		"the fallback is responsible": {byBoth, agents{"20": out}, config.Contacts{DutyAware: true, Fallback: "20"}, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			input := &pbxv1.Contact{Kind: pbxv1.Contact_RESOLVED, CallKey: "k", Match: test.match}
-			before := proto.CloneOf(input)
-			have := contacts.Responsible(input, func(name string) *pbxv1.AgentStatus {
-				if state, ok := test.agents[name]; ok {
-					return &pbxv1.AgentStatus{State: state}
-				}
-				return nil
-			}, test.contacts)
-			if !proto.Equal(before, input) {
-				t.Errorf("want the contact as it was, have %v", input)
-			}
-			if test.want != "" {
-				before.Match.FallbackExtension = test.want
-			}
-			if !proto.Equal(before, have) {
-				t.Errorf("want %v, have %v", before, have)
-			}
-		})
-	}
 }

@@ -7,12 +7,12 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
-// Responsible names who takes the call for the employee in charge of a contact, if the tenant wants that looked at and the
-// employee cannot take it now: the tenant's fallback, in a copy of the contact. In all other cases, and when nothing is known
-// of the employee, the contact comes back as it is.
+// Responsible names who takes the call for the employee in charge of a contact, if the tenant wants that looked at and
+// the employee cannot take it now: the tenant's fallback, in a copy of the contact. In all other cases, and when nothing
+// is known of the employee, the contact comes back as it is.
 //
-// Status returns what an agent does now, by an extension or an e-mail address; nil when it knows no such agent. An answer is true for
-// a moment only: it is not for keeping.
+// Status returns what an agent does now, by an extension or an e-mail address; nil when it knows no such agent. The result
+// is true for a moment only: it is not for keeping.
 func Responsible(c *pbxv1.Contact, status func(name string) *pbxv1.AgentStatus, contacts config.Contacts) *pbxv1.Contact {
 	if !contacts.DutyAware || contacts.Fallback == "" || c.GetMatch() == nil || canTake(agent(c.GetMatch(), status)) {
 		return c

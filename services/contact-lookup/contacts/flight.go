@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,6 @@ const (
 
 // flight is one lookup of this process, with all who wait for it.
 type flight struct {
-	began  time.Time
 	search atomic.Pointer[search] // set when this process asks
 	found  found                  // to be read when done is closed
 	done   chan struct{}          // closed when the answer is there
@@ -38,9 +38,10 @@ func (b *Book) join(q question) (fl *flight, first bool) {
 	if fl := b.flights[q.place()]; fl != nil {
 		return fl, false
 	}
-	fl = &flight{began: b.options.Now(), done: make(chan struct{}), gone: make(chan struct{})}
+	fl = &flight{done: make(chan struct{}), gone: make(chan struct{})}
 	b.flights[q.place()] = fl
-	q.began, q.number.Raw = fl.began, q.number.E164 // The answer is for all, however they write the number.
+	b.begun++
+	q.number.Raw, q.claimant = q.number.E164, fmt.Sprintf("%s/%d", b.options.ID, b.begun)
 	go b.fly(q, fl)
 	return fl, true
 }
@@ -128,10 +129,10 @@ func (b *Book) fly(q question, fl *flight) {
 	}
 	fl.found = found{value.GetContact(), value.GetTrace(), source}
 	close(fl.done)
-	revision = b.store(q.key, value, revision)
+	revision = b.store(q, value, revision)
 	b.land(q, fl)
 	for better := range result.Late {
-		revision = b.store(q.key, b.value(q, better, old), revision)
+		revision = b.store(q, b.value(q, better, old), revision)
 	}
 }
 
@@ -168,7 +169,7 @@ func (b *Book) claim(q question) (answer *pbxv1.CachedContact, revision uint64) 
 		}
 		claimed := &pbxv1.CachedContact{
 			Contact: v.GetContact(), Trace: v.GetTrace(), FreshUntil: v.GetFreshUntil(), Directories: v.GetDirectories(),
-			ClaimedUntil: timestamppb.New(b.options.Now().Add(limit)), ClaimedBy: b.options.ID,
+			ClaimedUntil: timestamppb.New(b.options.Now().Add(limit)), ClaimedBy: q.claimant,
 		}
 		next, err := b.put(q.key, claimed, revision)
 		switch {
@@ -186,8 +187,7 @@ func serves(v *pbxv1.CachedContact, q question, now time.Time) bool {
 		(!q.refresh || !v.GetTrace().GetAskedAt().AsTime().Before(q.began))
 }
 
-// value is what to store of a result. Where the directory that knew the number before did not answer now, and nobody of
-// higher priority knows it, what it said is kept: while a CRM is down its contacts do not become strangers.
+// value is what to store of a result.
 func (b *Book) value(q question, r *Result, old *pbxv1.CachedContact) *pbxv1.CachedContact {
 	v := &pbxv1.CachedContact{Contact: r.Contact, Trace: r.Trace, Directories: q.finder.digest}
 	ttl := q.finder.contacts.TTL
@@ -197,13 +197,19 @@ func (b *Book) value(q question, r *Result, old *pbxv1.CachedContact) *pbxv1.Cac
 	case r.Contact.GetKind() == pbxv1.Contact_UNKNOWN:
 		ttl = q.finder.contacts.UnknownTTL
 	}
-	if before := rank(old.GetContact(), r.Trace); old.GetDirectories() == q.finder.digest && before < rank(r.Contact, r.Trace) &&
-		!answered(r.Trace.GetAnswers()[before]) {
+	if old.GetDirectories() == q.finder.digest && outlives(old.GetContact(), r) {
 		v.Contact = old.GetContact()
 		v.Trace = withReason(r.Trace, "; what "+old.GetContact().GetMatch().GetDirectory()+" said before is kept")
 	}
 	v.FreshUntil = timestamppb.New(b.options.Now().Add(ttl))
 	return v
+}
+
+// outlives reports whether what a directory said before is better than a result: it did not answer now, and nobody of higher
+// priority knows the number. So the contacts of a CRM do not become strangers while it is down.
+func outlives(before *pbxv1.Contact, r *Result) bool {
+	place := rank(before, r.Trace)
+	return place < rank(r.Contact, r.Trace) && !answered(r.Trace.GetAnswers()[place])
 }
 
 func withReason(t *pbxv1.ContactTrace, more string) *pbxv1.ContactTrace {
@@ -215,31 +221,31 @@ func withReason(t *pbxv1.ContactTrace, more string) *pbxv1.ContactTrace {
 
 // store keeps an answer, unless somebody else meanwhile took over, knows better, or demanded that it be forgotten. It
 // returns when this process sees what it stored, with the revision.
-func (b *Book) store(key string, value *pbxv1.CachedContact, revision uint64) uint64 {
+func (b *Book) store(q question, value *pbxv1.CachedContact, revision uint64) uint64 {
 	for range 3 {
-		next, err := b.put(key, value, revision)
+		next, err := b.put(q.key, value, revision)
 		if err == nil {
-			b.sees(key, next)
+			b.sees(q.key, next)
 			return next
 		}
-		if !fault.Is(err, fault.Conflict) || !b.sees(key, revision+1) {
+		if !fault.Is(err, fault.Conflict) || !b.sees(q.key, revision+1) {
 			return revision
 		}
 		var now *pbxv1.CachedContact
-		if now, revision = b.shared.Get(key); !b.yields(now, value) {
+		if now, revision = b.shared.Get(q.key); !b.yields(now, q.claimant, value) {
 			return revision
 		}
 	}
 	return revision
 }
 
-// yields reports whether a value may be replaced by one that did not expect it.
-func (b *Book) yields(now, by *pbxv1.CachedContact) bool {
-	if now == nil || b.claimLeft(now) > 0 && now.GetClaimedBy() != b.options.ID {
+// yields reports whether what is now in the bucket may be replaced by the value of a claimant who did not expect it.
+func (b *Book) yields(now *pbxv1.CachedContact, to string, value *pbxv1.CachedContact) bool {
+	if now == nil || b.claimLeft(now) > 0 && now.GetClaimedBy() != to {
 		return false
 	}
-	return now.GetDirectories() != by.GetDirectories() ||
-		!now.GetTrace().GetAskedAt().AsTime().After(by.GetTrace().GetAskedAt().AsTime())
+	return now.GetDirectories() != value.GetDirectories() ||
+		!now.GetTrace().GetAskedAt().AsTime().After(value.GetTrace().GetAskedAt().AsTime())
 }
 
 func (b *Book) put(key string, value *pbxv1.CachedContact, revision uint64) (uint64, error) {

@@ -18,8 +18,9 @@ type person struct {
 // merge makes one answer of those of all directories, which are in order of priority: the first match of the first that
 // found somebody, then all others. It also says why. The contact's party is left to the caller.
 //
-// Matches of two directories with the same name, but for case and spaces, or the same URL are one person. What the match of
-// the higher priority lacks of organisation, responsible employee (extension and e-mail together) and URL is taken from the other.
+// Matches of two directories with the same name, but for case and spaces, or the same URL are one person. What the match
+// of the higher priority lacks of organisation, responsible employee (extension and e-mail together) and URL is taken
+// from the other.
 func merge(answers []*pbxv1.DirectoryAnswer) (contact *pbxv1.Contact, reason string) {
 	var people []*person
 	var additions []string
@@ -122,7 +123,8 @@ func answered(a *pbxv1.DirectoryAnswer) bool {
 
 // whyResolved says why the directory at the place of the winner won.
 func whyResolved(answers []*pbxv1.DirectoryAnswer, winner int, additions []string) string {
-	said := []string{fmt.Sprintf("directory %s knows it (priority %d of %d)", answers[winner].GetDirectory(), winner+1, len(answers))}
+	name := answers[winner].GetDirectory()
+	said := []string{fmt.Sprintf("directory %s knows it (priority %d of %d)", name, winner+1, len(answers))}
 	if above := named(answers[:winner], pbxv1.DirectoryAnswer_NOT_FOUND); len(above) > 0 {
 		said = append(said, list(above)+verb(above, " does not", " do not"))
 	}

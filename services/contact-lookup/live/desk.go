@@ -45,6 +45,7 @@ func (d *desk) configure(tenants []*config.Tenant) error {
 		}
 		fresh[t.Name] = opened{contacts.NewFinder(t, open, d.now), open, t.Contacts.Deadline}
 	}
+	warm(fresh)
 	d.mu.Lock()
 	old := d.tenants
 	d.tenants = fresh
@@ -57,6 +58,23 @@ func (d *desk) configure(tenants []*config.Tenant) error {
 		time.AfterFunc(longest+contacts.Grace, func() { closeAll(old) })
 	}
 	return nil
+}
+
+// warmLimit is how long directories that must read something before they can answer have for it.
+const warmLimit = 10 * time.Second
+
+// warm lets the directories read what they must before they can answer: else the first callers after a start would be
+// strangers, since a big file takes longer than they wait.
+func warm(tenants map[string]opened) {
+	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
+	defer cancel()
+	var warming sync.WaitGroup
+	for _, o := range tenants {
+		for _, directory := range o.open {
+			warming.Go(func() { _, _ = directory.Find(ctx, nil) }) // what is wrong shows when it is asked
+		}
+	}
+	warming.Wait()
 }
 
 func closeAll(tenants map[string]opened) {
