@@ -32,7 +32,10 @@ func TestConnectRedacts(t *testing.T) {
 	s := bustest.Start(t)
 	address := strings.TrimPrefix(s.URL(), "nats://")
 	s.Stop()
-	for _, url := range []string{"nats://admin:hunter2hunter2@" + address, "nats://admin:hunter2hunter2@[::1"} {
+	for _, url := range []string{
+		"nats://admin:hunter2hunter2@" + address, "nats://admin:hunter2hunter2@[::1", "admin:hunter2hunter2@" + address,
+		"admin:hunter2://b@c@" + address, "nats://" + address + ",admin:hunter2hunter2@" + address,
+	} {
 		_, err := bus.Connect(bus.Options{URL: url, Wait: true})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("want an error without the password, have %v", err)

@@ -12,13 +12,23 @@ func redact(urls string) (string, error) {
 	list := strings.Split(urls, ",")
 	for i, raw := range list {
 		raw = strings.TrimSpace(raw)
-		u, err := url.Parse(raw)
-		if strings.Contains(raw, "://") && err != nil {
+		if _, err := url.Parse(raw); strings.Contains(raw, "://") && err != nil {
 			return "", errors.New("the server's URL cannot be read; want one such as nats://user:password@host:4222")
 		}
-		if err == nil && u.User != nil {
-			list[i] = u.Scheme + "://(secret)@" + u.Host
+		// Not what url.Parse takes for the user: that depends on the scheme, which may be missing.
+		if at := strings.LastIndex(raw, "@"); at >= 0 {
+			list[i] = scheme(raw) + "(secret)" + raw[at:]
 		}
 	}
 	return strings.Join(list, ","), nil
+}
+
+// scheme returns how a URL begins, if it is one of those that NATS knows.
+func scheme(raw string) string {
+	for _, known := range []string{"nats://", "tls://", "ws://", "wss://"} {
+		if strings.HasPrefix(raw, known) {
+			return known
+		}
+	}
+	return ""
 }

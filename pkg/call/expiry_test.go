@@ -81,18 +81,20 @@ func TestExpiryTakenBack(t *testing.T) {
 
 // A call that is over is kept for a while from the last that was heard of it, also when it had been waited for longer.
 func TestForget(t *testing.T) {
-	for name, all := range map[string]events{"with an id": {}, "without": nil} {
+	for name, named := range map[string]bool{"with an id": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			tracker := call.NewTracker(options)
-			flow := []*pbxv1.Event{at(0, ring, in, "104"), at(9, answer, in, "104"), at(20, end, in, "104")}
-			if all == nil {
+			flow := []*pbxv1.Event{at(0, ring, in, "104"), at(9, answer, in, "104"), at(200, end, in, "104")}
+			if !named {
 				flow = nameless(flow...)
 			}
 			var id string
 			for _, ev := range flow {
-				id = tracker.Apply(ev, ev.GetTime().AsTime())[0].ID
+				now := ev.GetTime().AsTime()
+				tracker.Advance(now)
+				id = tracker.Apply(ev, now)[0].ID
 			}
-			over := morning.Add(20 * time.Second)
+			over := morning.Add(200 * time.Second)
 			if have := tracker.Advance(over.Add(options.Keep - 1)); len(have) > 0 || len(kept(tracker)) != 1 {
 				t.Fatalf("want it kept, and nothing expired, have %s", describeAll(have))
 			}
@@ -103,7 +105,7 @@ func TestForget(t *testing.T) {
 			if len(late) != 1 || late[0].Outcome != call.Answered || !late[0].Record {
 				t.Fatalf("want a call that is over at once, have %s", describeAll(late))
 			}
-			if all != nil && late[0].ID != id {
+			if named && late[0].ID != id {
 				t.Errorf("want the id %s, have %s", id, late[0].ID)
 			}
 		})
@@ -115,7 +117,7 @@ func TestSnapshots(t *testing.T) {
 	tracker := call.NewTracker(call.Options{})
 	var snapshots []*call.Call
 	var described []string
-	for _, ev := range append(ringGroup(3, 5), at(900, answer, in, "104"), at(990, end, in, "")) {
+	for _, ev := range append(ringGroup(3, 5), at(900, answer, in, "104"), at(901, ring, in, "105"), at(0, record, in, "")) {
 		for _, c := range tracker.Apply(ev, morning) {
 			snapshots, described = append(snapshots, c), append(described, describe(c))
 		}

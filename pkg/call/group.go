@@ -46,8 +46,7 @@ type tracked struct {
 	shown        *Call
 
 	expired bool
-	news    time.Time // when something was last heard of it, by the stream's clock
-	due     time.Time // when it expires or is forgotten
+	due     time.Time // when it expires or is forgotten, by the stream's clock
 	queued  time.Time // by when the queue will look at it; not after due
 	index   int       // in the queue
 }

@@ -67,6 +67,10 @@ func TestNameless(t *testing.T) {
 			events{at(0, ring, in, "104"), at(5, answer, in, "104"), at(60, ring, in, "104")},
 			[]string{"answered 0s+5s+0s; 104! ringing 0s-5s talking 5s-5s", "open 0s+0s+0s; 104 ringing 1m0s-?"},
 		},
+		"one that reaches another phone": {
+			events{at(0, ring, in, "104"), at(5, end, in, "104", missed), at(7, enter, in, "105")},
+			[]string{"rang_out 0s+5s+0s; 104 ringing 0s-5s", "open 0s+0s+0s; 105"},
+		},
 		"two without phones": {
 			events{at(0, enter, in, ""), at(5, end, in, "", normal), at(7, enter, in, "")},
 			[]string{"unknown 5s+0s+0s", "open 0s+0s+0s"},
@@ -82,6 +86,13 @@ func TestNameless(t *testing.T) {
 		"out and in at the same time": {
 			events{at(0, ring, in, "104"), at(1, enter, out, "105"), at(2, answer, in, "104"), at(3, end, silent, "105", missed), at(9, end, silent, "104", normal)},
 			[]string{"answered 0s+2s+7s; 104! ringing 0s-2s talking 2s-9s", "rang_out 2s+0s+0s; 105 dialing 1s-3s"},
+		},
+		"in and out at the same time": {
+			events{at(0, ring, in, "104"), at(1, enter, out, "105"), at(2, answer, in, "104"), at(3, end, silent, "104", normal), at(9, end, silent, "105", missed)},
+			[]string{"answered 0s+2s+1s; 104! ringing 0s-2s talking 2s-3s", "rang_out 8s+0s+0s; 105 dialing 1s-9s"},
+		},
+		"end long before the ring": {
+			events{at(0, end, in, "104", missed), at(40, ring, in, "104")}, []string{"rang_out 0s+0s+0s; 104", "open 0s+0s+0s; 104 ringing 40s-?"},
 		},
 		"called back": {
 			events{at(0, ring, in, "104"), at(5, end, in, "104", missed), at(9, enter, out, "104"), at(12, answer, out, "104"), at(20, end, out, "104", normal)},
@@ -149,9 +160,30 @@ func TestIdentity(t *testing.T) {
 		!slices.ContainsFunc(parted, func(c *call.Call) bool { return c.ID == second[0].ID }) {
 		t.Errorf("want both again, have %s", describeAll(parted))
 	}
+	ids := map[string]bool{}
+	for _, c := range tracker.Advance(morning.Add(24 * time.Hour)) {
+		if ids[c.ID] {
+			t.Errorf("want what was void forgotten, have %s twice", c.ID)
+		}
+		ids[c.ID] = true
+	}
 	other := call.NewTracker(call.Options{}).Apply(nameless(at(5, ring, in, "104"))[0], morning.Add(time.Hour))
 	if other[0].ID != first.ID {
 		t.Errorf("want the id %s from another tracker, have %s", first.ID, other[0].ID)
+	}
+}
+
+// A call whose end was lost is over when the next with its key begins, also when that is told late.
+func TestSuperseded(t *testing.T) {
+	tracker := call.NewTracker(call.Options{})
+	all := nameless(at(0, ring, in, "104"), at(5, answer, in, "104"), at(200, enter, out, "105"), at(120, ring, in, "104"))
+	var changed []*call.Call
+	for _, ev := range all {
+		changed = tracker.Apply(ev, morning)
+	}
+	slices.SortFunc(changed, func(a, b *call.Call) int { return a.Began.Compare(b.Began) })
+	if len(changed) != 2 || changed[0].Open() || changed[0].Outcome != call.Answered || !changed[1].Open() {
+		t.Errorf("want the first over and the second open, have\n%s", describeAll(changed))
 	}
 }
 

@@ -81,10 +81,10 @@ func (l *leg) dial(began time.Time) {
 	}
 }
 
-// ring lets the phone ring. Closed is the call's: then nothing begins any more, but a ring can be filled in.
+// ring lets the phone ring, unless it does, or talks. Closed is the call's: then nothing begins any more, but a ring can be
+// filled in.
 func (l *leg) ring(at time.Time, closed bool) {
 	switch {
-	case l.state() == Ringing:
 	case l.state() != 0 || l.overtaken(Ringing, at) || closed:
 		l.fillRing()
 	case l.ended && l.repeats(Ringing, at):
@@ -139,14 +139,14 @@ func (l *leg) talked(talk time.Duration, began time.Time) {
 	l.insert(len(l.Spans), Span{Talking, since, l.endedAt})
 }
 
-// end ends the leg, if it has not. Its own end says why, once.
+// end ends the leg, if it has not. Why is said by its own end, else by that of the call.
 func (l *leg) end(at time.Time, cause pbxv1.Call_Cause, reason string, own bool) {
 	if !l.ended {
 		l.stop(at)
 		l.ended, l.endedAt = true, at
 	}
-	if !l.told && (own || l.Cause == pbxv1.Call_CAUSE_UNSPECIFIED) {
-		l.Cause, l.Reason = cause, reason
-		l.told = own && cause != pbxv1.Call_CAUSE_UNSPECIFIED
+	says := cause != pbxv1.Call_CAUSE_UNSPECIFIED
+	if !l.told && (says || reason != "") {
+		l.Cause, l.Reason, l.told = cause, reason, own && says
 	}
 }

@@ -29,20 +29,15 @@ func extensionOf(p *pbxv1.Party) string {
 	return p.GetNumber()
 }
 
-// rank orders what happens at one moment as a call does it. The end of a leg comes before that of the whole.
+// rank orders what happens at one moment as a call does it.
 func (o *observation) rank() int {
 	switch {
-	case o.isRecord():
-		return 6
-	case o.GetKind() == pbxv1.Call_ENDED && o.GetExtension() == "":
-		return 5
-	case o.GetKind() == pbxv1.Call_ENDED:
-		return 4
 	case o.isTransfer():
-		return 3
-	default:
-		return int(o.GetKind() - pbxv1.Call_NEW)
+		return int(pbxv1.Call_ENDED)
+	case o.GetKind() == pbxv1.Call_ENDED:
+		return int(pbxv1.Call_TRANSFER_CANCELLED)
 	}
+	return int(o.GetKind())
 }
 
 // isRecord reports whether the observation is about the whole call. Its time is none at which something happened.

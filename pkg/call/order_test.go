@@ -26,6 +26,13 @@ func orders(events []*pbxv1.Event) func(yield func([]*pbxv1.Event) bool) {
 			permute(slices.Clone(events), 0, yield)
 			return
 		}
+		someOrders(events)(yield)
+	}
+}
+
+// someOrders yields events shuffled.
+func someOrders(events []*pbxv1.Event) func(yield func([]*pbxv1.Event) bool) {
+	return func(yield func([]*pbxv1.Event) bool) {
 		rng := rand.New(rand.NewPCG(1, uint64(len(events))))
 		for range shuffles {
 			if !yield(shuffled(rng, events)) {
@@ -79,6 +86,10 @@ func TestOrder(t *testing.T) {
 				rng := rand.New(rand.NewPCG(2, 3))
 				events := v.events(t, v.call(s, 7))
 				want := follow(t, events)
+				orders := orders
+				if v.isAlike() {
+					orders = someOrders
+				}
 				for order := range orders(events) {
 					demandEqual(t, want, follow(t, order), order)
 					if rng.IntN(4) == 0 {

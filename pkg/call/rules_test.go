@@ -119,6 +119,18 @@ func TestRules(t *testing.T) {
 			events{at(2, ring, in, "104"), at(2.3, end, in, "104", because(noAnswer)), at(2.9, ring, in, "104")},
 			"rang_out 0s+300ms+0s; 104 ringing 2s-2.3s",
 		},
+		"answers again at once": {
+			events{at(5, answer, in, "104"), at(5.2, end, in, "104"), at(5.8, answer, in, "104")},
+			"answered 0s+0s+200ms; 104! talking 5s-5.2s",
+		},
+		"answers anew": {
+			events{at(5, answer, in, "104"), at(5.2, end, in, "104"), at(6.1, answer, in, "104")},
+			"open 0s+0s+0s; 104! talking 5s-5.2s talking 6.1s-?",
+		},
+		"measured longer than it was": {
+			events{at(0, enter, in, ""), at(60, end, in, "104", said(90))}, "answered 0s+0s+1m30s; 104! talking 0s-1m0s",
+		},
+		"two ends of one moment": {events{at(9, end, in, "104"), at(9, end, in, "104", said(0))}, "answered 0s+0s+0s; 104!"},
 		"overtaken ring": {
 			events{at(5, end, in, "104", because(noAnswer)), at(35, ring, in, "104")}, "rang_out 0s+0s+0s; 104 ringing 5s-5s",
 		},
@@ -162,6 +174,12 @@ func TestRules(t *testing.T) {
 			events{at(1, ring, in, "104"), at(60, end, in, ""), at(0, record, in, "104", said(0))},
 			"answered 0s+0s+0s; 104! ringing 1s-1m0s",
 		},
+		"word of the record, of another phone": {
+			events{at(1, ring, in, "104"), at(9, end, in, "104"), at(0, record, in, "105", said(4), func(c *pbxv1.Call) {
+				c.Duration = durationpb.New(time.Minute)
+			})},
+			"answered 0s+4s+4s; 104 ringing 1s-9s; 105!",
+		},
 		"elsewhere": {
 			events{at(0, ring, in, "104"), at(9, end, in, "104", because(elsewhere))}, "answered 0s+0s+0s; 104 ringing 0s-9s",
 		},
@@ -200,6 +218,18 @@ func TestRules(t *testing.T) {
 		"internal, both told": {
 			events{at(0, enter, inside, "104"), at(1, ring, pbxv1.Call_INTERNAL_INCOMING, "106", parties("104", "106")), at(4, answer, silent, "106"), at(9, end, silent, "106", because(normal))},
 			"open 1s+3s+0s; 104 dialing 0s-4s talking 4s-?; 106! ringing 1s-4s talking 4s-9s",
+		},
+		"internal, overtaken by the answer": {
+			events{at(4, answer, pbxv1.Call_INTERNAL_INCOMING, "106", parties("104", "106")), at(5, enter, inside, "104")},
+			"open 0s+0s+0s; 106! talking 4s-?; 104 dialing 4s-4s talking 4s-?",
+		},
+		"barge rings": {
+			events{at(1, ring, barge, "109"), at(3, ring, in, "104"), at(5, answer, in, "104")},
+			"open 2s+2s+0s; 109 ringing 1s-?; 104! ringing 3s-5s talking 5s-?",
+		},
+		"transfer by who talks": {
+			events{at(0, ring, in, "103"), at(1, answer, in, "104"), at(5, answer, in, "106"), at(7, transfer, in, "106")},
+			"open 0s+1s+0s; 103 ringing 0s-?; 104! talking 1s-7s; 106! talking 5s-?",
 		},
 		"barge is no answer": {
 			events{at(0, ring, in, "104"), at(3, answer, barge, "109"), at(9, end, in, "104", because(cancelled))},
@@ -281,6 +311,32 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// Why a leg ended is what was said of it last; the end of the call says it only for legs of which nothing was said.
+func TestCauses(t *testing.T) {
+	const missed, normal, busy = pbxv1.Call_NO_ANSWER, pbxv1.Call_NORMAL, pbxv1.Call_BUSY
+	rounds := events{at(0, ring, in, "104"), at(5, end, in, "104", because(missed)), at(9, ring, in, "104")}
+	over := append(slices.Clone(rounds), at(20, end, in, "104", because(busy)), at(20.5, end, in, "104", because(missed)))
+	tests := map[string]struct {
+		events events
+		want   []pbxv1.Call_Cause
+	}{
+		"rings anew":   {rounds, []pbxv1.Call_Cause{0}},
+		"of its own":   {over, []pbxv1.Call_Cause{busy}},
+		"of the call":  {append(slices.Clone(rounds), at(30, end, in, "", because(normal))), []pbxv1.Call_Cause{normal}},
+		"of both":      {append(slices.Clone(over), at(30, end, in, "", because(normal))), []pbxv1.Call_Cause{busy}},
+		"of it, later": {append(slices.Clone(rounds), at(30, end, in, "", because(normal)), at(31, end, in, "104", because(busy))), []pbxv1.Call_Cause{busy}},
+	}
+	for name, test := range tests {
+		var have []pbxv1.Call_Cause
+		for _, l := range followOne(t, test.events).Legs {
+			have = append(have, l.Cause)
+		}
+		if !slices.Equal(test.want, have) {
+			t.Errorf("%s: want %v, have %v", name, test.want, have)
+		}
+	}
+}
+
 // What no event says is not made up, and what says nothing about a call's course is left out.
 func TestOther(t *testing.T) {
 	tracker := call.NewTracker(call.Options{})
@@ -314,8 +370,12 @@ func TestParties(t *testing.T) {
 			events{at(0, enter, out, "104", func(c *pbxv1.Call) { c.From, c.To = short, nil }), at(5, end, silent, "104", func(c *pbxv1.Call) { c.To = nil })},
 			short, outside, outside,
 		},
-		"end only":    {events{at(5, end, silent, "104", func(c *pbxv1.Call) { c.To = nil })}, outside, nil, outside},
-		"transfer":    {events{at(0, answer, in, "104"), at(5, transfer, in, "104", parties("777888999", "106"))}, outside, line, outside},
+		"end only": {events{at(5, end, silent, "104", func(c *pbxv1.Call) { c.To = nil })}, outside, nil, outside},
+		"transfer": {
+			events{at(0, answer, in, "104", func(c *pbxv1.Call) { c.To = nil }), at(5, transfer, in, "104", parties("777888999", "106"))},
+			outside, nil, outside,
+		},
+		"record":      {events{at(0, record, in, "", parties("1", "2")), at(5, answer, in, "104")}, outside, line, outside},
 		"internal":    {events{at(0, ring, inside, "106")}, short, &pbxv1.Party{Number: "106"}, nil},
 		"barge":       {events{at(0, answer, barge, "109")}, outside, line, nil},
 		"withheld":    {events{at(0, ring, in, "104", parties("anonymous", "222411864"))}, &pbxv1.Party{Number: "anonymous"}, &pbxv1.Party{Number: "222411864"}, nil},

@@ -11,7 +11,7 @@ import (
 // snapshot returns the call as it is now; for one that expired, as it ended with the last that was told of it.
 func (s *state) snapshot(expired bool) *Call {
 	ended, over, told := s.ends()
-	if expired && !over {
+	if expired {
 		ended, over = s.last, true
 	}
 	c := &Call{

@@ -209,7 +209,7 @@ func (s *state) transfer(o *observation) {
 	}
 }
 
-// handsOver returns the leg that goes on longest, other than the colleague's: one that talks, else one that rings.
+// handsOver returns the first leg other than the colleague's that goes on: one that talks, else one that rings.
 func (s *state) handsOver(colleague string) *leg {
 	for _, kind := range []SpanKind{Talking, Ringing} {
 		for _, l := range s.legs {
@@ -244,19 +244,26 @@ func (s *state) finish(o *observation) {
 	}
 }
 
-// file takes the exchange's own record, which comes after everything else.
+// file takes the exchange's own record, which comes after everything else. A leg that only the record tells of ended with
+// the call.
 func (s *state) file(o *observation) {
 	s.prove(o)
-	if o.GetExtension() != "" {
-		l := s.leg(o)
-		l.Answered = l.Answered || o.GetAnswered() && !o.isBarge()
-	}
 	if !s.recorded {
 		s.recorded, s.recordedBegin = true, o.at
 	}
 	s.recordedFor = max(s.recordedFor, o.GetDuration().AsDuration())
 	if !tells(s.record.cause) {
 		s.record = ending{o.GetCause(), o.GetReason()}
+	}
+	if o.GetExtension() == "" {
+		return
+	}
+	ended, _, _ := s.ends()
+	isNew := s.find(o.GetExtension()) == nil
+	l := s.leg(o)
+	l.Answered = l.Answered || o.GetAnswered() && !o.isBarge()
+	if isNew {
+		l.ended, l.endedAt = true, ended
 	}
 }
 

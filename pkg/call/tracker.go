@@ -49,7 +49,7 @@ func (t *Tracker) Apply(ev *pbxv1.Event, now time.Time) []*Call {
 		calls = append(calls, &void)
 	}
 	for _, c := range changed {
-		c.news, c.expired = now, false
+		c.expired = false
 		calls = append(calls, t.show(c, now))
 	}
 	return calls

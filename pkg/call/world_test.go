@@ -48,6 +48,14 @@ type variant struct {
 
 func (v variant) name() string { return v.vendor + "-" + v.dialect.Variant() }
 
+// isAlike reports whether another variant becomes the same events but for how they are written.
+func (v variant) isAlike() bool {
+	return slices.Contains([]string{
+		"ipex-numbers", "ipex-nulls", "mcn-composed-get", "xvb-both",
+		"xvb-family-json", "xvb-family-payload", "xvb-family-key", "xvb-family-bearer",
+	}, v.name())
+}
+
 // variants returns all dialects that pbxsim speaks.
 func variants(t testing.TB) []variant {
 	t.Helper()

@@ -29,9 +29,10 @@ type Form struct {
 //   - national_spaced: 0905 123 456, grouped as is usual in the country;
 //   - groups: 905 123 456, which is significant in groups of three.
 //
-// What two of them have in common comes once, under the first name. The last four are there only for numbers with the
-// country code of the region: without a country code a number abroad is written like a stranger's at home. For the same
-// reason a form is left out that Parse reads otherwise in the region: so digits where a plan leaves the length open (AT, DE).
+// What two of them have in common comes once, under the first name. A form is left out that Parse does not read as the number
+// in the region, for whoever stored it meant another one. So the last four are there only for numbers with the country code
+// of the region: without it, a number from abroad is written like a stranger's at home. And so are the digits of a number
+// from abroad missing where the region's plan leaves the length of numbers open (AT, DE).
 func Forms(n Number, region string) []Form {
 	parsed, err := phonenumbers.Parse(n.E164, "")
 	if n.Kind != Outside || err != nil {
@@ -47,15 +48,10 @@ func Forms(n Number, region string) []Form {
 		{"international", "00" + digits},
 		{"international_spaced", phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL)},
 		{"international_groups", code + " " + groups(significant)},
-	}
-	if int(parsed.GetCountryCode()) == phonenumbers.GetCountryCodeForRegion(region) {
-		all = append(
-			all,
-			Form{"national", onlyDigits(national)},
-			Form{"significant", significant},
-			Form{"national_spaced", national},
-			Form{"groups", groups(significant)},
-		)
+		{"national", onlyDigits(national)},
+		{"significant", significant},
+		{"national_spaced", national},
+		{"groups", groups(significant)},
 	}
 	return distinct(all, n.E164, region)
 }

@@ -3,10 +3,16 @@ package e2e_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/switchhook/switchhook/pkg/event"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 var seed = flag.Uint64("seed", 1, "what the calls of TestFigures follow from")
@@ -19,24 +25,180 @@ func TestFigures(t *testing.T) {
 		seeds = append(seeds, rand.Uint64())
 	}
 	for _, seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			r := newReplayed(t)
-			path := filepath.Join(t.TempDir(), "ledger.jsonl")
-			began := time.Now()
-			lap := func(what string) {
-				t.Logf("%s: %v", what, time.Since(began).Round(time.Millisecond))
-				began = time.Now()
-			}
-			start(t, "pbxsim", append([]string{
-				"--config", r.config, "--ledger", path, "--seed", fmt.Sprint(seed), "--order", "clock", "--calls", "10000",
-				"--teams", "15", "--start", "2026-03-28T21:00:00Z",
-				"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02",
-			}, r.args...)...).wait(5 * time.Minute)
-			lap("sent")
-			r.clock.tell(r.clock.now().Add(5 * time.Minute)) // wrap-ups end
-			l := readLedger(t, path)
-			lap("ledger read")
-			_ = l
-		})
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testFigures(t, seed) })
 	}
+}
+
+func testFigures(t *testing.T, seed uint64) {
+	began := time.Now()
+	lap := func(what string) {
+		t.Logf("%s: %v", what, time.Since(began).Round(time.Millisecond))
+		began = time.Now()
+	}
+	r := newNight(t)
+	path := filepath.Join("/tmp", "fig.jsonl")
+	sim := start(t, "pbxsim", append([]string{
+		"--config", r.config, "--ledger", path, "--seed", fmt.Sprint(seed), "--order", "clock", "--calls", "10000",
+		"--teams", "15", "--start", "2026-03-28T21:00:00Z",
+		"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02",
+	}, r.args...)...)
+	lap("started")
+	sim.wait(10 * time.Minute)
+	lap("sent")
+	r.clock.tell(r.clock.now().Add(5 * time.Minute)) // wrap-ups end
+	if now, spring := r.clock.now(), time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC); now.Before(spring.Add(time.Hour)) {
+		t.Fatalf("want the night to go beyond the change of the clocks at %v, have it end at %v", spring, now)
+	}
+	n := newTruth(t, r, path)
+	lap("ledger read")
+	n.await(t, "final states", r.checkAgents)
+	lap("states")
+	n.await(t, "buckets", r.checkBuckets)
+	lap("buckets")
+	n.await(t, "figures", r.checkFigures)
+	lap("figures")
+	n.await(t, "contacts", r.checkContacts)
+	lap("contacts")
+	n.await(t, "transitions", r.checkTransitions)
+	lap("transitions")
+}
+
+// truth is what the ledger says of each tenant, as far as it is told.
+type truth struct {
+	*table
+	tenants map[string]*story
+	told    map[string][]*told
+}
+
+func newTruth(t *testing.T, r *night, path string) *truth {
+	t.Helper()
+	table := readTable(t)
+	n := &truth{&table, readLedger(t, path), map[string][]*told{}}
+	for name, s := range n.tenants {
+		for _, c := range s.calls {
+			n.told[name] = append(n.told[name], table.tell(c))
+		}
+	}
+	if len(n.tenants) != len(r.tenants) {
+		t.Fatalf("want calls of %d tenants, have them of %d", len(r.tenants), len(n.tenants))
+	}
+	return n
+}
+
+// await waits until a check finds nothing wrong.
+func (n *truth) await(t *testing.T, what string, check func(*testing.T, *truth) []string) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(200 * time.Millisecond); ; <-tick.C {
+		wrong := check(t, n)
+		if len(wrong) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			slices.Sort(wrong)
+			t.Errorf("%s: %d are wrong:\n%s", what, len(wrong), strings.Join(wrong[:min(40, len(wrong))], "\n"))
+			return
+		}
+	}
+}
+
+// extensions returns the phones that are told of, and what is told of each.
+func (n *truth) extensions(tenant string) map[string]*told {
+	all := map[string]*told{}
+	for _, c := range n.told[tenant] {
+		for _, leg := range c.legs {
+			all[leg.Extension] = c
+		}
+	}
+	return all
+}
+
+// checkAgents compares what agents do in the end: where their exchange tells of logins, what it said last, and else nothing
+// is known.
+func (r *night) checkAgents(t *testing.T, n *truth) (wrong []string) {
+	for _, tenant := range r.tenants {
+		want, have := map[string]string{}, map[string]string{}
+		for extension := range n.extensions(tenant.Name) {
+			want[extension] = string(unknown) + " in []"
+		}
+		for _, shift := range n.tenants[tenant.Name].shifts {
+			last := n.tenants[tenant.Name].lastShift(shift.Extension)
+			queues := []string{last.Queue}
+			if last.Kind == "logout" {
+				queues = nil
+			}
+			want[shift.Extension] = fmt.Sprint(wordOf(last), " in ", queues)
+		}
+		for _, a := range r.agents(t, tenant.Name) {
+			state := strings.TrimSpace(a.GetState().String() + " " + a.GetPauseReason())
+			have[strings.Join(a.GetExtensions(), " ")] = fmt.Sprint(state, " in ", a.GetQueues())
+		}
+		wrong = append(wrong, differences(tenant.Name+" agent ", want, have)...)
+		var calls pbxv1.CallListResponse
+		r.ask(t, event.QueryCallList, &pbxv1.CallListRequest{Tenant: tenant.Name}, &calls)
+		for _, c := range calls.GetCalls() {
+			wrong = append(wrong, fmt.Sprintf("%s: want no call that goes on, have %v", tenant.Name, c))
+		}
+	}
+	return wrong
+}
+
+// checkFigures compares the figures of both days.
+func (r *night) checkFigures(t *testing.T, n *truth) (wrong []string) {
+	for _, tenant := range r.tenants {
+		have := counts{}
+		for _, day := range []string{"2026-03-28", "2026-03-29"} {
+			var answer pbxv1.AgentStatisticsResponse
+			r.ask(t, event.QueryAgentStatistics, &pbxv1.AgentStatisticsRequest{Tenant: tenant.Name, Day: day}, &answer)
+			d := answer.GetStatistics()
+			maps.Copy(have, countsOf(d))
+			wrong = append(wrong, r.checkDay(d)...)
+		}
+		want := n.tenants[tenant.Name].count(n.told[tenant.Name], r.clock.began(), r.clock.now(), tenant.Location)
+		for extension, c := range n.extensions(tenant.Name) {
+			if v := (variant{c.Vendor, c.Variant}); !n.tells(v, "outgoing: that it was answered") {
+				for _, figures := range []counts{want, have} {
+					maps.DeleteFunc(figures, func(name string, _ int64) bool {
+						return strings.HasSuffix(name, " agent "+extension+" outgoing answered")
+					})
+				}
+			}
+		}
+		wrong = append(wrong, differences(tenant.Name+" ", want, have)...)
+	}
+	return wrong
+}
+
+// checkDay checks what a day is: the second has no hour from two to three.
+func (r *night) checkDay(d *pbxv1.DayStatistics) (wrong []string) {
+	hours, until := 24, d.GetEndsAt().AsTime()
+	if d.GetDay() == "2026-03-29" {
+		hours, until = 23, r.clock.now()
+	}
+	long := d.GetEndsAt().AsTime().Sub(d.GetBeginsAt().AsTime())
+	if len(d.GetHours()) != hours || long != time.Duration(hours)*time.Hour || !d.GetCountedUntil().AsTime().Equal(until) {
+		wrong = append(wrong, fmt.Sprintf("%s %s: want %d hours, counted until %v, have %d in %v until %v", d.GetTenant(),
+			d.GetDay(), hours, until, len(d.GetHours()), long, d.GetCountedUntil().AsTime()))
+	}
+	for _, q := range d.GetQueues() {
+		if have := q.GetServiceLevel().AsDuration(); have != 15*time.Second {
+			wrong = append(wrong, fmt.Sprintf("%s queue %s: want a service level of 15s, have %v", d.GetTenant(), q.GetQueue(), have))
+		}
+	}
+	return wrong
+}
+
+// differences names what two maps do not have in common.
+func differences[V comparable](prefix string, want, have map[string]V) (wrong []string) {
+	for name, value := range want {
+		if other, ok := have[name]; !ok || value != other {
+			wrong = append(wrong, fmt.Sprintf("%s%s: want %v, have %v", prefix, name, value, other))
+		}
+	}
+	for name, value := range have {
+		if _, ok := want[name]; !ok {
+			wrong = append(wrong, fmt.Sprintf("%s%s: want none, have %v", prefix, name, value))
+		}
+	}
+	return wrong
 }

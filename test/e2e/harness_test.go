@@ -28,15 +28,18 @@ import (
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
 )
 
-// replay is a day of telephony that arrives as it happened, but faster than it was: all services are there, and take the
+// night is a time of telephony that arrives as it happened, but faster than it was: all services are there, and take the
 // exchanges' clocks for their own.
-type replayed struct {
+type night struct {
 	bus     *bus.Bus
 	tenants []*config.Tenant
 	clock   clock
 	config  string
 	args    []string // of pbxsim: where the ingresses are
 	crm     *crm
+	// What anybody can watch.
+	agentRows *bus.Table[*pbxv1.AgentStatus]
+	callRows  *bus.Table[*pbxv1.CallStatus]
 }
 
 // clock is the time at the exchanges, in nanoseconds since 1970.
@@ -59,9 +62,9 @@ func ofEvent(s bus.Stored[*pbxv1.Event]) time.Time {
 	return s.Message.GetReceivedAt().AsTime()
 }
 
-func newReplayed(t *testing.T) *replayed {
+func newNight(t *testing.T) *night {
 	t.Helper()
-	r := &replayed{bus: bustest.Start(t).Bus(), crm: newCRM(t)}
+	r := &night{bus: bustest.Start(t).Bus(), crm: newCRM(t)}
 	text := strings.ReplaceAll(readFile(t, "testdata/figures.yaml"), "CRM", r.crm.url)
 	r.config = filepath.Join(t.TempDir(), "figures.yaml")
 	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
@@ -74,10 +77,11 @@ func newReplayed(t *testing.T) *replayed {
 	r.tenants = c.Tenants
 	r.startIngresses(t, c)
 	r.startServices(t)
+	r.watch(t)
 	return r
 }
 
-func (r *replayed) startIngresses(t *testing.T, c *config.Config) {
+func (r *night) startIngresses(t *testing.T, c *config.Config) {
 	t.Helper()
 	set, err := vendors.New(c)
 	if err != nil {
@@ -100,7 +104,7 @@ func (r *replayed) startIngresses(t *testing.T, c *config.Config) {
 	}
 }
 
-func (r *replayed) startServices(t *testing.T) {
+func (r *night) startServices(t *testing.T) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	replicas := func() int { return 1 }
@@ -120,6 +124,20 @@ func (r *replayed) startServices(t *testing.T) {
 		run(t, a.Execute, a.Interrupt)
 	}
 	bustest.Eventually(t, "both services ready", func() bool { return keeper.Ready() == nil && resolver.Ready() == nil })
+}
+
+// watch follows the buckets that agent-state made.
+func (r *night) watch(t *testing.T) {
+	t.Helper()
+	replicas := func() int { return 1 }
+	r.agentRows = bus.NewTable(r.bus, bus.TableOptions{Bucket: "pbx_agents", Replicas: replicas},
+		func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
+	r.callRows = bus.NewTable(r.bus, bus.TableOptions{Bucket: "pbx_calls", Replicas: replicas},
+		func() *pbxv1.CallStatus { return new(pbxv1.CallStatus) })
+	for _, maintain := range []func() (func() error, func(error)){r.agentRows.Maintain, r.callRows.Maintain} {
+		execute, interrupt := maintain()
+		run(t, execute, interrupt)
+	}
 }
 
 // run runs an actor until the test is over.

@@ -100,15 +100,17 @@ func contact(f *fields.Fields) (webhook.Reading, error) {
 	return webhook.Reading{Question: &webhook.Question{Number: number, Reply: reply}}, nil
 }
 
-// reply says who is calling, and which extension the exchange should ring. Both are empty when nobody knows.
+// reply says who is calling, and which extension the exchange should ring: the responsible employee's, or that of who takes
+// the call for them now. Both are empty when nobody knows.
 func reply(c *pbxv1.Contact) webhook.Reply {
+	responsible := cmp.Or(c.GetMatch().GetFallbackExtension(), c.GetMatch().GetResponsibleExtension())
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(struct { // strings always encode
 		ContactName string `json:"contact_name"`
 		Responsible string `json:"responsible"`
-	}{c.GetMatch().GetName(), c.GetMatch().GetResponsibleExtension()})
+	}{c.GetMatch().GetName(), responsible})
 	return webhook.Reply{ContentType: "application/json", Body: text.Bytes()}
 }
 

@@ -134,6 +134,10 @@ func TestReply(t *testing.T) {
 			&pbxv1.Contact{Match: &pbxv1.ContactMatch{Name: `ООО "Рога & <Копыта>"`, ResponsibleExtension: "100"}},
 			`{"contact_name":"ООО \"Рога & <Копыта>\"","responsible":"100"}`,
 		},
+		"known, and somebody stands in for the employee": {
+			&pbxv1.Contact{Match: &pbxv1.ContactMatch{Name: "Вася", ResponsibleExtension: "100", FallbackExtension: "200"}},
+			`{"contact_name":"Вася","responsible":"200"}`,
+		},
 		"without an employee": {
 			&pbxv1.Contact{Match: &pbxv1.ContactMatch{Name: "Вася", ResponsibleEmail: "a@b.example"}},
 			`{"contact_name":"Вася","responsible":""}`,

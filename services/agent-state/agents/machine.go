@@ -89,7 +89,7 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 	switch {
 	case ev.GetTenant() == "":
 	case ev.GetCall() != nil:
-		m.hearOfCalls(m.tracker.Apply(ev, m.clock), ev.GetCall().GetKind() == pbxv1.Call_RECORDED, why)
+		why.time = m.hearOfCall(ev, why)
 	case ev.GetAgent() != nil:
 		m.hearOfAgent(ev, why)
 	}
@@ -97,14 +97,16 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 	return m.out
 }
 
-// hearOfCalls brings changed calls. A record's time is when the call began, so what it proves shows at the call's end.
-func (m *Machine) hearOfCalls(calls []*call.Call, recorded bool, why cause) {
-	for _, c := range ordered(calls) {
-		if recorded && !c.Ended.IsZero() {
-			why.time = c.Ended
+// hearOfCall brings what an event changes of calls, and returns when that shows. A record's time is when the call began, so
+// what it proves shows at the call's end.
+func (m *Machine) hearOfCall(ev *pbxv1.Event, why cause) time.Time {
+	for _, c := range ordered(m.tracker.Apply(ev, m.clock)) {
+		if ev.GetCall().GetKind() == pbxv1.Call_RECORDED && !c.Ended.IsZero() {
+			why.time = earlier(c.Ended, m.clock)
 		}
 		m.take(c, why)
 	}
+	return why.time
 }
 
 // ordered puts calls that are none any more first, and else the older before the newer.

@@ -78,13 +78,13 @@ func TestTimes(t *testing.T) {
 			14_500,
 			[]string{"ON_CALL 10 1", "UNKNOWN 14490 1"},
 		},
-		"a ring that was told when the talk was long": {
+		"the end of a leg that was told very late, while the call went on": {
 			[]*pbxv1.Event{
-				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", ""), tick(3700), tick(7300), tick(10_900),
-				rings(10, "c", "petr", "107", ""),
+				login(0, "petr", "107", "NOC"), answers(20, "c", "petr", "107", ""), answers(20, "c", "eva", "108", ""),
+				tick(3700), tick(7300), tick(10_900), ends(50, "c", "petr", "107", ""),
 			},
 			11_000,
-			[]string{"AVAILABLE 10 1", "RINGING 10 1", "ON_CALL 10980 1"},
+			[]string{"AVAILABLE 10970 2", "ON_CALL 30 1"},
 		},
 		"over midnight": {
 			[]*pbxv1.Event{login(0, "petr", "107", "NOC"), pause(41400, "NOC", "WC"), unpause(45000, "NOC")},

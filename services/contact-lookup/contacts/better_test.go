@@ -114,6 +114,9 @@ func TestBetterOfAnotherConfiguration(t *testing.T) {
 		if have := fmt.Sprint(better(t, b, first)); have != "[end 0s]" {
 			t.Errorf("want nothing of the other configuration, have %s", have)
 		}
+		time.Sleep(10 * time.Second)
+		newer := book(truth.view(), "3", contacts.NewFinder(tenant(), other, time.Now))
+		want(t, lookup(t, newer, false), "C", fromCache) // The late answer has not taken its place.
 	})
 }
 

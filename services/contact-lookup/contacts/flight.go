@@ -205,8 +205,8 @@ func (b *Book) value(q question, r *Result, old *pbxv1.CachedContact) *pbxv1.Cac
 	return v
 }
 
-// outlives reports whether what a directory said before is better than a result: it did not answer now, and nobody of higher
-// priority knows the number. So the contacts of a CRM do not become strangers while it is down.
+// outlives reports whether what a directory said before is better than a result: it did not answer now, and nobody of
+// higher priority knows the number. So the contacts of a CRM do not become strangers while it is down.
 func outlives(before *pbxv1.Contact, r *Result) bool {
 	place := rank(before, r.Trace)
 	return place < rank(r.Contact, r.Trace) && !answered(r.Trace.GetAnswers()[place])
@@ -244,8 +244,7 @@ func (b *Book) yields(now *pbxv1.CachedContact, to string, value *pbxv1.CachedCo
 	if now == nil || b.claimLeft(now) > 0 && now.GetClaimedBy() != to {
 		return false
 	}
-	return now.GetDirectories() != value.GetDirectories() ||
-		!now.GetTrace().GetAskedAt().AsTime().After(value.GetTrace().GetAskedAt().AsTime())
+	return !now.GetTrace().GetAskedAt().AsTime().After(value.GetTrace().GetAskedAt().AsTime())
 }
 
 func (b *Book) put(key string, value *pbxv1.CachedContact, revision uint64) (uint64, error) {

@@ -26,6 +26,7 @@ func TestForget(t *testing.T) {
 			t.Fatal(err)
 		}
 		lookup(t, b, false)
+		time.Sleep(time.Second)
 		steps := []struct {
 			tenant, number string
 			want           int

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/switchhook/switchhook/pkg/config"
+	"github.com/switchhook/switchhook/pkg/directories"
 	"github.com/switchhook/switchhook/pkg/service"
 )
 
@@ -22,7 +23,7 @@ configuration names must be there.`,
 		Example: "  pbxctl config check switchhook.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := service.Load(args[0])
+			_, err := service.Load(args[0], service.Part{Check: directories.Check})
 			wrong, ok := errors.AsType[*config.FileError](err)
 			if !ok {
 				return err
