@@ -76,7 +76,7 @@ func newTruth(t *testing.T, r *night, path string) *truth {
 	n := &truth{&table, readLedger(t, path), map[string][]*told{}}
 	for name, s := range n.tenants {
 		for _, c := range s.calls {
-			n.told[name] = append(n.told[name], table.tell(c))
+			n.told[name] = append(n.told[name], table.tell(c)...)
 		}
 	}
 	if len(n.tenants) != len(r.tenants) {

@@ -55,8 +55,26 @@ type told struct {
 	talkTold              bool // how long people talked
 }
 
-// tell leaves out what the table says that the exchange does not tell. It tells when every call ends.
-func (t table) tell(c *ledger.Call) *told {
+// tell leaves out what the table says that the exchange does not tell. It tells when every call ends. Where calls have no
+// name, the legs of one from outside belong together by the caller's number; without that, each is a call of its own.
+func (t table) tell(c *ledger.Call) []*told {
+	w := t.tellWhole(c)
+	if c.Key != "" || c.Caller != "" || len(w.legs) < 2 {
+		return []*told{w}
+	}
+	var all []*told
+	for _, leg := range w.legs {
+		alone := *w
+		alone.legs = []ledger.Leg{leg}
+		if w.talkTold && !leg.Answered { // a colleague answered; nobody says when
+			alone.answered, alone.talkTold = time.Time{}, false
+		}
+		all = append(all, &alone)
+	}
+	return all
+}
+
+func (t table) tellWhole(c *ledger.Call) *told {
 	tells := func(fact string) bool { return t.tells(variant{c.Vendor, c.Variant}, c.Direction+": "+fact) }
 	w := &told{Call: c, start: c.Start, queue: c.Queue, outcome: outcomeOf(c, tells), made: c.Direction != "incoming"}
 	first := c.Start.Add(time.Duration(c.WaitSeconds) * time.Second)

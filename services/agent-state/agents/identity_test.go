@@ -402,7 +402,19 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestRestoreThenConfigured keeps the id of an agent that a person is configured for now.
+// TestRestoreUnheard takes an agent of whom nothing but names was known.
+func TestRestoreUnheard(t *testing.T) {
+	s := tell(acme())
+	s.Restore(&pbxv1.AgentStatus{
+		Tenant: "acme", Id: "petr", User: &pbxv1.User{Login: "petr"}, State: pbxv1.AgentState_UNKNOWN,
+	})
+	if have := s.Agent("acme.petr"); have.GetState() != pbxv1.AgentState_UNKNOWN || have.GetSince() != nil {
+		t.Errorf("want nobody to know since when, have %v", have)
+	}
+	chained(t, s.play(login(0, "petr", "107", "NOC")).out)
+}
+
+// TestRestoreConfigured keeps the id of an agent that a person is configured for now.
 func TestRestoreConfigured(t *testing.T) {
 	m := agents.New(acme(config.Person{Name: "Petr", Login: "petr", Extensions: []string{"107"}}))
 	m.Restore(&pbxv1.AgentStatus{

@@ -146,7 +146,7 @@ func callStatus(c *call.Call) *pbxv1.CallStatus {
 // agent did then is over by now. It must be called before the first Apply. Who is known already is left as they are.
 func (m *Machine) Restore(s *pbxv1.AgentStatus) {
 	t := m.tenant(s.GetTenant())
-	since := s.GetSince().AsTime() // 1970 when it is absent, which is before all days that are kept
+	since := s.GetSince().AsTime() // absent if nothing was told of the agent yet
 	a := t.agents[s.GetId()]
 	if a == nil {
 		a = cmp.Or(t.logins[fold(s.GetUser().GetLogin())], t.emails[fold(s.GetUser().GetEmail())])
@@ -158,12 +158,15 @@ func (m *Machine) Restore(s *pbxv1.AgentStatus) {
 	if a == nil || a.heard {
 		return
 	}
-	a.heard = true
+	a.heard = s.GetSince() != nil
 	m.restoreNames(a, s)
 	for _, e := range remembered(s, since) {
 		a.word.hear(e)
 	}
-	a.now = situation{activity: a.word.last(), since: since}
+	a.now = situation{activity: a.word.last()}
+	if a.heard {
+		a.now.since = since
+	}
 	m.touchAgent(a)
 }
 

@@ -3,6 +3,7 @@ package agents
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,35 +27,52 @@ type cause struct {
 // assess returns what an agent does at a moment, by what is known now. Of several calls the one counts that is furthest;
 // then by direction, incoming first; then the one that began first.
 func (a *agent) assess(now time.Time) (situation, wrapUp) {
-	s := situation{activity: a.word.last()}
-	var best open
-	var wrap wrapUp
+	if best := a.busy(); best.call != nil {
+		return situation{activity: activity{state: best.state}, direction: best.direction, call: best.call}, wrapUp{}
+	}
+	if wrap := a.wrapping(now); wrap.call != nil {
+		return situation{activity: activity{state: pbxv1.AgentState_WRAP_UP}, call: wrap.call}, wrap
+	}
+	return situation{activity: a.word.last()}, wrapUp{}
+}
+
+// legs calls a function for each leg of the agent.
+func (a *agent) legs(do func(*call.Call, *call.Leg)) {
 	for _, r := range a.records {
 		for i := range r.owners {
-			if r.owners[i].agent != a {
-				continue
-			}
-			leg := &r.call.Legs[i]
-			if o, ok := openLeg(r.call, leg); ok && (best.call == nil || o.before(best)) {
-				best = o
-			}
-			from, until := a.tenant.wrapUpOf(r.call, leg)
-			if until.After(now) && until.After(wrap.until) {
-				if until = a.shorten(from, until); until.After(now) && until.After(wrap.until) {
-					wrap = wrapUp{until: until, call: r.call}
-				}
+			if r.owners[i].agent == a {
+				do(r.call, &r.call.Legs[i])
 			}
 		}
 	}
-	switch {
-	case best.call != nil:
-		s.activity = activity{state: best.state}
-		s.direction, s.call = best.direction, best.call
-		wrap = wrapUp{}
-	case wrap.call != nil:
-		s.activity, s.call = activity{state: pbxv1.AgentState_WRAP_UP}, wrap.call
+}
+
+// busy returns the call that an agent rings or talks for.
+func (a *agent) busy() (best open) {
+	a.legs(func(c *call.Call, leg *call.Leg) {
+		if o, ok := openLeg(c, leg); ok && (best.call == nil || o.before(best)) {
+			best = o
+		}
+	})
+	return best
+}
+
+// wrapping returns the wrap-up that goes on; of several the one that lasts longest.
+func (a *agent) wrapping(now time.Time) (longest wrapUp) {
+	if a.tenant.longest == 0 {
+		return wrapUp{}
 	}
-	return s, wrap
+	starts := a.starts()
+	a.legs(func(c *call.Call, leg *call.Leg) {
+		from, until := a.tenant.wrapUpOf(c, leg)
+		if !until.After(now) || !until.After(longest.until) {
+			return
+		}
+		if until = a.shorten(from, until, starts); until.After(now) && until.After(longest.until) {
+			longest = wrapUp{until: until, call: c}
+		}
+	})
+	return longest
 }
 
 // open is what an agent does in a call that goes on.
@@ -107,19 +125,24 @@ func (t *tenant) wrapUpOf(c *call.Call, leg *call.Leg) (from, until time.Time) {
 	return from, from.Add(length)
 }
 
-// shorten cuts a wrap-up by the next call, and by a pause or a logout. One that begins in a pause has no length.
-func (a *agent) shorten(from, until time.Time) time.Time {
-	for _, r := range a.records {
-		for i := range r.owners {
-			if r.owners[i].agent != a {
-				continue
-			}
-			for _, s := range r.call.Legs[i].Spans {
-				if !s.From.Before(from) && !s.From.Equal(s.To) {
-					until = earlier(until, s.From)
-				}
+// starts returns when the agent's phones began to do anything, in order.
+func (a *agent) starts() []time.Time {
+	starts := make([]time.Time, 0, 2*len(a.records))
+	a.legs(func(_ *call.Call, leg *call.Leg) {
+		for _, s := range leg.Spans {
+			if !s.From.Equal(s.To) {
+				starts = append(starts, s.From)
 			}
 		}
+	})
+	slices.SortFunc(starts, time.Time.Compare)
+	return starts
+}
+
+// shorten cuts a wrap-up by the next call, and by a pause or a logout. One that begins in a pause has no length.
+func (a *agent) shorten(from, until time.Time, starts []time.Time) time.Time {
+	if next, _ := slices.BinarySearchFunc(starts, from, time.Time.Compare); next < len(starts) {
+		until = earlier(until, starts[next])
 	}
 	if away := a.word.away(from); !away.IsZero() {
 		until = earlier(until, away)

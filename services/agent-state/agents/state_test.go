@@ -193,9 +193,11 @@ func TestTransitions(t *testing.T) {
 		"a call of who was at the phone when it began": {
 			[]*pbxv1.Event{
 				login(0, "petr", "107", "NOC"), answers(5, "c", "", "107", ""), logout(10, "107", "NOC"),
-				login(15, "eva", "107", "NOC"), ends(20, "c", "", "107", ""),
+				login(15, "eva", "107", "NOC"), rings(17, "c", "ivan", "109", ""), ends(20, "c", "", "107", ""),
 			},
-			[]string{"0 petr AVAILABLE", "5 petr ON_CALL", "15 eva AVAILABLE", "20 petr LOGGED_OUT"},
+			[]string{
+				"0 petr AVAILABLE", "5 petr ON_CALL", "15 eva AVAILABLE", "17 ivan RINGING", "20 petr LOGGED_OUT",
+			},
 		},
 		"what is told very late": {
 			[]*pbxv1.Event{

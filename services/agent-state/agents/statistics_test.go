@@ -119,10 +119,10 @@ func TestNextDay(t *testing.T) {
 		t.Errorf("want both days touched by a call of both, have %q", days)
 	}
 	s.hear(at(midnight+700), rings(midnight-10, "d", "", "109", "Sales"))
-	s.hear(at(midnight+700), ends(midnight-5, "d", "", "109", "Sales"))
 	if _, _, days := s.Touched(); !slices.Equal(days, []string{"acme.2026-01-05", "acme.2026-01-06"}) {
 		t.Errorf("want both days touched by a late call, have %q", days)
 	}
+	s.hear(at(midnight+700), ends(midnight-5, "d", "", "109", "Sales"))
 	s.hear(at(midnight+700), login(midnight-20, "eva", "110", "NOC"))
 	if _, _, days := s.Touched(); !slices.Equal(days, []string{"acme.2026-01-05", "acme.2026-01-06"}) {
 		t.Errorf("want both days touched by a late login, have %q", days)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/call"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -96,20 +97,15 @@ func (a *agent) edges(until time.Time) []edge {
 			edges = append(edges, edge{at: from, kind: kind, by: 1}, edge{at: to, kind: kind, by: -1})
 		}
 	}
-	for _, r := range a.records {
-		for i := range r.owners {
-			if r.owners[i].agent != a {
-				continue
-			}
-			leg := &r.call.Legs[i]
-			for _, s := range leg.Spans {
-				add(stateOf(r.call, leg, s.Kind), s.From, s.To)
-			}
-			if from, to := a.tenant.wrapUpOf(r.call, leg); from.Before(until) && to.After(a.settled) {
-				add(pbxv1.AgentState_WRAP_UP, from, a.shorten(from, to))
-			}
+	starts := a.starts()
+	a.legs(func(c *call.Call, leg *call.Leg) {
+		for _, s := range leg.Spans {
+			add(stateOf(c, leg, s.Kind), s.From, s.To)
 		}
-	}
+		if from, to := a.tenant.wrapUpOf(c, leg); from.Before(until) && to.After(a.settled) {
+			add(pbxv1.AgentState_WRAP_UP, from, a.shorten(from, to, starts))
+		}
+	})
 	for _, c := range a.word.changes[1:] {
 		if c.at.Before(until) {
 			edges = append(edges, edge{at: c.at, word: c.activity})

@@ -149,7 +149,7 @@ func TestHanging(t *testing.T) {
 		began := time.Now()
 		for range 3 {
 			var all sync.WaitGroup
-			for range 1000 {
+			for range 300 {
 				all.Go(func() {
 					if have := sheet(f.Find(t.Context(), outside()).Contact); have != "B@b" {
 						t.Errorf("want B@b, have %s", have)
