@@ -2,8 +2,7 @@ package live
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,7 +14,6 @@ import (
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"github.com/switchhook/switchhook/services/contact-lookup/contacts"
 )
 
 // job is a call that wants a contact, or has one.
@@ -144,10 +142,11 @@ func (r *Resolver) settled(j *job) bool {
 // resolve looks up and publishes the contact of a call.
 func (r *Resolver) resolve(id string, j *job) error {
 	ctx := context.WithoutCancel(r.ctx) // what was begun is finished
-	answer, err := r.book.Lookup(ctx, &pbxv1.ContactLookupRequest{
+	question := &pbxv1.ContactLookupRequest{
 		Tenant: j.call.Tenant, Number: j.party.GetE164(), Explain: true,
 		Timeout: durationpb.New(r.desk.deadline(j.call.Tenant) + time.Second),
-	})
+	}
+	answer, err := r.book.Lookup(ctx, question)
 	if err != nil {
 		return err
 	}
@@ -155,23 +154,18 @@ func (r *Resolver) resolve(id string, j *job) error {
 	r.mu.Lock()
 	j.ours = true
 	r.mu.Unlock()
-	limited, cancel := context.WithTimeout(ctx, publishLimit)
-	defer cancel()
-	if err := r.Bus.Publish(limited, ev); err != nil {
+	if err := r.publish(ctx, ev); err != nil {
 		return err
 	}
 	r.metrics.resolved(ev, r.Now().Sub(j.received))
-	if isSilent(answer.GetTrace()) {
-		r.jobs.Go(func() { r.supersede(j, ev) })
-	}
+	r.jobs.Go(func() { r.supersede(j, ev, question, answer) })
 	return nil
 }
 
-// isSilent reports whether a directory was still silent when the answer was given.
-func isSilent(t *pbxv1.ContactTrace) bool {
-	return slices.ContainsFunc(t.GetAnswers(), func(a *pbxv1.DirectoryAnswer) bool {
-		return a.GetOutcome() == pbxv1.DirectoryAnswer_TIMED_OUT
-	})
+func (r *Resolver) publish(ctx context.Context, ev *pbxv1.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	defer cancel()
+	return r.Bus.Publish(ctx, ev)
 }
 
 // publishLimit is how long the acknowledgement of an event may take.
@@ -187,30 +181,28 @@ func (j *job) event(id string, found *pbxv1.Contact, now time.Time) *pbxv1.Event
 	}
 }
 
-// supersede waits whether a better answer comes late, and publishes it too.
-func (r *Resolver) supersede(j *job, first *pbxv1.Event) {
-	ctx, cancel := context.WithTimeout(r.ctx, contacts.Grace+time.Second)
-	defer cancel()
-	answers, key := shared{r.answers}, keyOf(first)
-	better, revision := answers.Get(key)
-	for better.GetContact() == nil || same(better.GetContact(), first.GetContact()) {
-		if answers.Wait(ctx, key, revision) != nil {
+// supersede waits for better answers that come late, and publishes them too. Usually none is to be expected.
+func (r *Resolver) supersede(
+	j *job, last *pbxv1.Event, question *pbxv1.ContactLookupRequest, answer *pbxv1.ContactLookupResponse,
+) {
+	for number := 1; ; {
+		better, err := r.book.Better(r.ctx, question, answer)
+		if better == nil || err != nil {
 			return
 		}
-		better, revision = answers.Get(key)
+		answer = better
+		if same(better.GetContact(), last.GetContact()) {
+			continue
+		}
+		ev := j.event(eventID(j.call, strconv.Itoa(number)), better.GetContact(), r.Now())
+		ev.GetContact().Supersedes = last.GetId()
+		if err := r.publish(context.WithoutCancel(r.ctx), ev); err != nil {
+			r.Log.Warn("a better answer came late, and was not published", "tenant", ev.GetTenant(), "err", err)
+			return
+		}
+		last = ev
+		number++
 	}
-	ev := j.event(eventID(j.call, "late"), better.GetContact(), r.Now())
-	ev.GetContact().Supersedes = first.GetId()
-	limited, stop := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
-	defer stop()
-	if err := r.Bus.Publish(limited, ev); err != nil {
-		r.Log.Warn("a better answer came late, and was not published", "tenant", ev.GetTenant(), "err", err)
-	}
-}
-
-// keyOf returns where the answer is that an event came from.
-func keyOf(ev *pbxv1.Event) string {
-	return ev.GetTenant() + "." + strings.TrimPrefix(ev.GetContact().GetParty().GetE164(), "+")
 }
 
 // same reports whether two answers name the same contact.

@@ -55,7 +55,7 @@ func (d *desk) configure(tenants []*config.Tenant) error {
 		longest = max(longest, o.deadline)
 	}
 	if len(old) > 0 {
-		time.AfterFunc(longest+contacts.Grace, func() { closeAll(old) })
+		time.AfterFunc(longest+contacts.Grace+warmLimit, func() { closeAll(old) })
 	}
 	return nil
 }

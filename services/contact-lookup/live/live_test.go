@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,14 +30,17 @@ import (
 	"github.com/switchhook/switchhook/services/contact-lookup/live"
 )
 
+// tenantOf is a tenant whose directories follow.
 const tenantOf = `tenants:
   - name: acme
     region: CZ
     exchanges:
       - vendor: ipex
-    contacts: {deadline: 300ms}
     directories:
 `
+
+// impatient is one that does not wait for them.
+var impatient = strings.Replace(tenantOf, "    directories", "    contacts: {deadline: 300ms}\n    directories", 1)
 
 // crm is a stub of a customer's CRM.
 type crm struct {
@@ -228,7 +232,7 @@ func TestLateAnswer(t *testing.T) {
 	server := bustest.Start(t)
 	b := server.Bus()
 	crm := newCRM(t)
-	startReplica(t, server, tenantOf+crm.directory()+file(t))
+	startReplica(t, server, impatient+crm.directory()+file(t))
 	ring(t, b, pbxv1.Call_RINGING, "1", "777888999", "20")
 	bustest.Eventually(t, "the contact without the CRM", func() bool { return len(published(t, b)) == 1 })
 	close(crm.hold)
@@ -246,7 +250,7 @@ func TestQuestions(t *testing.T) {
 	server := bustest.Start(t)
 	b := server.Bus()
 	crm := newCRM(t)
-	startReplica(t, server, tenantOf+crm.directory())
+	startReplica(t, server, impatient+crm.directory())
 	ask := func(tenant string, limit time.Duration) (*pbxv1.Contact, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
