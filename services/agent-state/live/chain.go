@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -85,29 +84,22 @@ func (c *chain) next(now time.Time) *transition {
 // subject is where a tenant's transitions are, at all vendors.
 func (c *chain) subject() string { return event.Root + ".*." + c.tenant + ".agent.state_changed" }
 
-// announce publishes what is to be, all tenants side by side.
+// announce begins to publish what is to be, all tenants side by side.
 func (k *Keeper) announce(ctx context.Context) {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if !k.live {
-		k.mu.Unlock()
 		return
 	}
-	var due []*chain
 	waiting := 0
 	for _, c := range k.chains {
 		waiting += len(c.waiting)
 		if c.next(k.Now()) != nil {
 			c.busy = true
-			due = append(due, c)
+			k.publishing.Go(func() { k.drain(ctx, c) })
 		}
 	}
-	k.mu.Unlock()
 	k.metrics.waiting.Set(float64(waiting))
-	var publishing sync.WaitGroup
-	for _, c := range due {
-		publishing.Go(func() { k.drain(ctx, c) })
-	}
-	publishing.Wait()
 }
 
 // drain publishes a tenant's transitions one after another, for as long as it works.

@@ -34,8 +34,10 @@ const (
 	retry = 200 * time.Millisecond
 	// publishLimit is how long the acknowledgement of one transition may take.
 	publishLimit = 2 * time.Second
-	// tick is how often it is looked what time alone has brought, and what is to be written.
+	// tick is how often it is looked what time alone has brought, and what is still to be published.
 	tick = 100 * time.Millisecond
+	// writeEvery is how often the buckets are written while something changes.
+	writeEvery = 250 * time.Millisecond
 	// forgottenAfter is from which age on nobody is told of a transition, if nobody was told of any before: the service is
 	// new here, and finds a stream that has been filling for days.
 	forgottenAfter = time.Hour
@@ -84,6 +86,8 @@ type Keeper struct {
 	clock   time.Time         // of the stream
 	live    bool              // all that was stored at the start has been read
 	wake    chan struct{}     // of capacity 1: there may be something to publish
+
+	publishing sync.WaitGroup
 }
 
 // New returns a keeper that does nothing before its actors run.
@@ -139,9 +143,10 @@ func (k *Keeper) Actors() []Actor {
 	actors := k.tables.actors()
 	add := func(execute func() error, interrupt func(error)) { actors = append(actors, Actor{execute, interrupt}) }
 	add(k.follow())
-	add(k.every(k.announce, k.wake))
-	add(k.every(k.pass, nil))
-	add(k.every(k.tables.write, nil))
+	announce, stop := k.every(tick, k.announce, k.wake)
+	add(func() error { defer k.publishing.Wait(); return announce() }, stop)
+	add(k.every(tick, k.pass, nil))
+	add(k.every(writeEvery, k.tables.write, nil))
 	add(k.serve())
 	return actors
 }
@@ -241,11 +246,13 @@ func (k *Keeper) signal() {
 	}
 }
 
-// every returns an actor that does something each tick, and when it is woken.
-func (k *Keeper) every(do func(context.Context), wake <-chan struct{}) (execute func() error, interrupt func(error)) {
+// every returns an actor that does something each interval, and when it is woken.
+func (k *Keeper) every(
+	interval time.Duration, do func(context.Context), wake <-chan struct{},
+) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return func() error {
-			ticker := time.NewTicker(tick)
+			ticker := time.NewTicker(interval)
 			defer ticker.Stop()
 			for {
 				select {
