@@ -59,14 +59,14 @@ func (a *agent) busy() (best open) {
 
 // wrapping returns the wrap-up that goes on; of several the one that lasts longest.
 func (a *agent) wrapping(now time.Time) (longest wrapUp) {
-	if a.tenant.longest == 0 {
-		return wrapUp{}
-	}
-	starts := a.starts()
+	var starts []time.Time
 	a.legs(func(c *call.Call, leg *call.Leg) {
 		from, until := a.tenant.wrapUpOf(c, leg)
 		if !until.After(now) || !until.After(longest.until) {
 			return
+		}
+		if starts == nil {
+			starts = a.starts()
 		}
 		if until = a.shorten(from, until, starts); until.After(now) && until.After(longest.until) {
 			longest = wrapUp{until: until, call: c}
@@ -125,7 +125,7 @@ func (t *tenant) wrapUpOf(c *call.Call, leg *call.Leg) (from, until time.Time) {
 	return from, from.Add(length)
 }
 
-// starts returns when the agent's phones began to do anything, in order.
+// starts returns when the agent's phones began to do anything, in order. What has no length was only told too late.
 func (a *agent) starts() []time.Time {
 	starts := make([]time.Time, 0, 2*len(a.records))
 	a.legs(func(_ *call.Call, leg *call.Leg) {

@@ -43,6 +43,7 @@ func observe(tr *traffic, from, until time.Time, zone *time.Location) map[string
 	for _, a := range tr.people {
 		people[a.Login] = &person{queue: a.Queue, days: map[string]map[doing]*spent{}}
 	}
+	all := slices.Collect(maps.Values(people))
 	happens := map[int64][]func(){}
 	on := func(t time.Time, f func()) { happens[t.Unix()] = append(happens[t.Unix()], f) }
 	for _, s := range tr.shifts {
@@ -61,7 +62,7 @@ func observe(tr *traffic, from, until time.Time, zone *time.Location) map[string
 		for _, f := range happens[now.Unix()] {
 			f()
 		}
-		for _, p := range people {
+		for _, p := range all {
 			p.second(name)
 		}
 	}

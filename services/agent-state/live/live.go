@@ -69,13 +69,15 @@ type Options struct {
 	// Clock says what time the stream is at an event; by default, when it was stored.
 	Clock func(bus.Stored[*pbxv1.Event]) time.Time
 	Now   func() time.Time
+	// DaysEvery is how often the figures of a day are written while they change; zero means 10 s.
+	DaysEvery time.Duration
 }
 
 // Keeper keeps the agents' state up to date, publishes its transitions and answers questions.
 type Keeper struct {
 	Options
 	metrics metrics
-	tables  tables
+	tables  *tables
 
 	mu      sync.Mutex
 	machine *agents.Machine
@@ -97,6 +99,9 @@ func New(o Options) *Keeper {
 	}
 	if o.Clock == nil {
 		o.Clock = func(s bus.Stored[*pbxv1.Event]) time.Time { return s.At }
+	}
+	if o.DaysEvery == 0 {
+		o.DaysEvery = 10 * time.Second
 	}
 	k := &Keeper{
 		Options: o, metrics: newMetrics(o.Metrics), machine: agents.New(o.Tenants), tenants: byName(o.Tenants),

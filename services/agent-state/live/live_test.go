@@ -42,6 +42,7 @@ func startReplica(t testing.TB, server *bustest.Server) *replica {
 	}
 	k := live.New(live.Options{
 		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: func() int { return 1 }, Tenants: c.Tenants,
+		DaysEvery: 100 * time.Millisecond,
 	})
 	var group run.Group
 	for _, a := range k.Actors() {
@@ -280,4 +281,48 @@ func TestQuestions(t *testing.T) {
 			t.Errorf("%s: want %v, have %v", day, want, err)
 		}
 	}
+}
+
+// A day that the stream has forgotten is what was written then.
+func TestOldDay(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	startReplica(t, server)
+	days := bus.NewTable(b, bus.TableOptions{Bucket: "pbx_statistics", Replicas: func() int { return 1 }},
+		func() *pbxv1.DayStatistics { return new(pbxv1.DayStatistics) })
+	execute, interrupt := days.Maintain()
+	done := make(chan error, 1)
+	go func() { done <- execute() }()
+	t.Cleanup(func() { interrupt(nil); <-done })
+	bustest.Eventually(t, "the bucket of days", days.Loaded)
+	want := &pbxv1.DayStatistics{
+		Tenant: "acme", Day: "2020-01-31", Agents: []*pbxv1.AgentDay{{Id: "karel", Outgoing: 7}},
+	}
+	if _, err := days.Put(t.Context(), "acme.2020-01-31", want, 0); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Eventually(t, "the figures of the old day", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var have pbxv1.AgentStatisticsResponse
+		err := b.Ask(ctx, event.QueryAgentStatistics, &pbxv1.AgentStatisticsRequest{Tenant: "acme", Day: "2020-01-31"}, &have)
+		return err == nil && proto.Equal(want, have.GetStatistics())
+	})
+}
+
+// The figures of today are written, so that they outlive the stream.
+func TestDayIsWritten(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	startReplica(t, server)
+	aDay(t, b)
+	_, js := server.Raw()
+	bustest.Eventually(t, "the day in the bucket", func() bool {
+		kv, err := js.KeyValue(t.Context(), "pbx_statistics")
+		if err != nil {
+			return false
+		}
+		keys, err := kv.Keys(t.Context())
+		return err == nil && len(keys) > 0
+	})
 }
