@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,26 +19,27 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/agent-state/agents"
+	"github.com/switchhook/switchhook/services/pbxsim/ledger"
 )
 
-const wrapUp = "testdata/wrap-up.yaml"
+const replicated = "testdata/replicas.yaml"
 
-// replica is one agent-state process.
+// replica is one process of a service that derives events.
 type replica struct {
 	*program
-	admin string
+	name, admin string
 }
 
-func startReplica(t *testing.T, nats string) *replica {
+func startReplica(t *testing.T, name, nats string) *replica {
 	t.Helper()
 	a := freeAddresses(t, 2)
-	r := &replica{admin: a[1]}
-	r.program = start(t, "agent-state", "--config", wrapUp, "--nats", nats, "--listen", a[0], "--admin-listen", a[1],
+	r := &replica{name: name, admin: a[1]}
+	r.program = start(t, name, "--config", replicated, "--nats", nats, "--listen", a[0], "--admin-listen", a[1],
 		"--log-level", "error")
 	return r
 }
 
-// published returns how many transitions it published, -1 while it does not answer.
+// published returns how many events it published, -1 while it does not answer.
 func (r *replica) published() int {
 	client := http.Client{Timeout: time.Second}
 	response, err := client.Get("http://" + r.admin + "/metrics")
@@ -45,12 +48,16 @@ func (r *replica) published() int {
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	found := regexp.MustCompile(`switchhook_agent_state_transitions_total (\d+)`).FindSubmatch(text)
-	if err != nil || found == nil {
+	if err != nil {
 		return -1
 	}
-	n, _ := strconv.Atoi(string(found[1]))
-	return n
+	sum := 0
+	counts := regexp.MustCompile(`switchhook_(?:agent_state_transitions|contact_lookup_contacts)_total\S* (\d+)`)
+	for _, found := range counts.FindAllSubmatch(text, -1) {
+		n, _ := strconv.Atoi(string(found[1]))
+		sum += n
+	}
+	return sum
 }
 
 func (r *replica) signal(signal syscall.Signal) {
@@ -77,28 +84,26 @@ func active(t *testing.T, replicas ...*replica) int {
 	return busy
 }
 
-// Two replicas of agent-state, under load; again and again the active one is killed and replaced, and the next one frozen,
-// and thawed when the other has taken over. What is published is exactly what one that was never disturbed would have
-// published: it is computed anew from the stream that remains.
-func TestReplicas(t *testing.T) {
+// disturbed runs two replicas of a service under load; again and again the active one is killed and replaced, and the next one
+// frozen, and thawed when the other has taken over. It returns the ledger.
+func disturbed(t *testing.T, service string, server *bustest.Server) (ledger string) {
+	t.Helper()
 	rounds := 3
 	if *long {
 		rounds = 30
 	}
-	server := bustest.Start(t)
-	b := server.Bus()
 	a := freeAddresses(t, 2)
-	start(t, "ingress-ipex", "--config", wrapUp, "--nats", server.URL(), "--listen", a[0], "--admin-listen", a[1],
+	start(t, "ingress-ipex", "--config", replicated, "--nats", server.URL(), "--listen", a[0], "--admin-listen", a[1],
 		"--log-level", "error")
-	pair := []*replica{startReplica(t, server.URL()), startReplica(t, server.URL())}
-	sim := start(t, "pbxsim", "--config", wrapUp, "--vendors", "ipex", "--ipex", "http://"+a[0], "--wait", "30s",
-		"--ledger", filepath.Join(t.TempDir(), "ledger.jsonl"), "--rate", "150", "--teams", "20",
-		"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
+	pair := []*replica{startReplica(t, service, server.URL()), startReplica(t, service, server.URL())}
+	ledger = filepath.Join(t.TempDir(), "ledger.jsonl")
+	sim := start(t, "pbxsim", "--config", replicated, "--vendors", "ipex", "--ipex", "http://"+a[0], "--wait", "30s",
+		"--ledger", ledger, "--rate", "150", "--teams", "20", "--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
 	for range rounds {
 		killed := active(t, pair...)
 		pair[killed].stop(syscall.SIGKILL)
 		active(t, pair[1-killed]) // it takes over
-		pair[killed] = startReplica(t, server.URL())
+		pair[killed] = startReplica(t, service, server.URL())
 		bustest.Eventually(t, "the new replica to be there", func() bool { return pair[killed].published() >= 0 })
 
 		frozen := active(t, pair...)
@@ -112,7 +117,59 @@ func TestReplicas(t *testing.T) {
 		t.Fatalf("want pbxsim to end well, have %v\n%s", err, sim.tail())
 	}
 	sim.end <- nil
+	return ledger
+}
+
+// What agent-state publishes is exactly what a replica that was never disturbed would have published: it is computed anew from
+// the stream that remains.
+func TestAgentStateReplicas(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	disturbed(t, "agent-state", server)
 	compareTransitions(t, b)
+}
+
+// Every call with an outside number has exactly one contact.
+func TestContactLookupReplicas(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	file, err := os.Open(disturbed(t, "contact-lookup", server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	want := map[string]int{}
+	for entry, err := range ledger.Read(file) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, ok := entry.(*ledger.Call); ok && c.Direction != "internal" && c.Caller != "" {
+			want[c.Key] = 1
+		}
+	}
+	var have map[string]int
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(200 * time.Millisecond); !maps.Equal(want, have); <-tick.C {
+		have = map[string]int{}
+		for s, err := range b.Events(t.Context(), bus.Filter{Subject: "pbx.events.*.*.contact.*"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			have[s.Message.GetContact().GetCallKey()]++
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	for key, n := range want {
+		if have[key] != n {
+			t.Errorf("call %s: want one contact, have %d", key, have[key])
+		}
+	}
+	if len(have) > len(want) || len(want) < 500 {
+		t.Errorf("want contacts of %d calls, 500 or more, have those of %d", len(want), len(have))
+	}
+	t.Logf("%d calls, each with one contact", len(want))
 }
 
 // compareTransitions waits until the published transitions are those that the core derives of the stream as it is.
@@ -141,7 +198,7 @@ func compareTransitions(t *testing.T, b *bus.Bus) {
 // replay returns the transitions that the core derives of the stream, and those in it, both by agent.
 func replay(t *testing.T, b *bus.Bus) (want, have []string) {
 	t.Helper()
-	c, err := config.Load(wrapUp, func(c *config.Config) (*config.Config, error) { return c, nil })
+	c, err := config.Load(replicated, func(c *config.Config) (*config.Config, error) { return c, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
