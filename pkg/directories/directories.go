@@ -43,6 +43,8 @@ type Named struct {
 	// Digest is another one whenever the configuration is, except for credentials: it reveals nothing of them, and with
 	// others the directory still says the same.
 	Digest string
+	// InMemory says that the directory answers from memory, and what it says today: keeping its answers gains nothing.
+	InMemory bool
 	Directory
 }
 
@@ -57,7 +59,9 @@ func New(t *config.Tenant, log *slog.Logger) ([]Named, error) {
 			continue
 		}
 		log := log.With("tenant", t.Name, "directory", d.Name)
-		all = append(all, Named{Name: d.Name, Type: d.Type, Digest: digest(d, s), Directory: s.open(d, log)})
+		directory := s.open(d, log)
+		_, inMemory := directory.(*file)
+		all = append(all, Named{d.Name, d.Type, digest(d, s), inMemory, directory})
 	}
 	if len(problems) > 0 {
 		return nil, problems

@@ -106,6 +106,9 @@ func (b *Book) Lookup(ctx context.Context, r *pbxv1.ContactLookupRequest) (*pbxv
 	}
 	known, ok := b.known(q)
 	switch {
+	case q.finder.inMemory():
+		now := q.finder.Find(ctx, q.number)
+		known = found{now.Contact, now.Trace, now.Trace.Source}
 	case !ok || q.refresh:
 		if known, err = b.wait(ctx, q, r.GetTimeout()); err != nil {
 			return nil, err

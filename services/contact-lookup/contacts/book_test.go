@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -73,6 +74,31 @@ func TestLookupTwice(t *testing.T) {
 				wantAsked(t, first, 2)
 				want(t, lookup(t, b, false), test.name, fromCache)
 				wantAsked(t, first, 2)
+			})
+		})
+	}
+}
+
+// Directories in memory are asked each time, and the bucket is left alone; with one that is not, all answers are kept.
+func TestInMemory(t *testing.T) {
+	for name, test := range map[string]struct {
+		second bool
+		asked  int32
+	}{"all": {true, 2}, "some": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T) {
+				one, two := says(called("A")), says(called("B"))
+				list := named(one, two)
+				list[0].InMemory, list[1].InMemory = true, test.second
+				v := newBucket(0).view()
+				b := book(v, "1", contacts.NewFinder(tenant(), list, time.Now))
+				want(t, lookup(t, b, false), "A", fromDirectories)
+				synctest.Wait()
+				lookup(t, b, false)
+				wantAsked(t, one, test.asked)
+				if kept := v.puts.Load() > 0; kept == test.second {
+					t.Errorf("want answers kept %v, have %v", !test.second, kept)
+				}
 			})
 		})
 	}

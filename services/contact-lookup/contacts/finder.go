@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -68,6 +69,12 @@ func NewFinder(t *config.Tenant, all []directories.Named, clock func() time.Time
 // Digest names the configuration that answers are found with: another region, another directory, another order or another
 // setting of a directory gives another digest. It reveals no secret.
 func (f *Finder) Digest() string { return f.digest }
+
+// inMemory reports whether all directories answer from memory: then their answers are not kept, and what changes in a file
+// shows with the next call.
+func (f *Finder) inMemory() bool {
+	return !slices.ContainsFunc(f.sources, func(s *source) bool { return !s.InMemory })
+}
 
 // Find asks all directories in parallel and merges by priority what they say before the context's deadline, at most the
 // tenant's Contacts.Deadline. It never fails: what went wrong with a directory is in its answer.

@@ -280,6 +280,29 @@ func TestQuestions(t *testing.T) {
 	})
 }
 
+// A file that is edited counts from the next call on, or nearly: it is looked at once a second.
+func TestEditedFile(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	path := filepath.Join(t.TempDir(), "contacts.csv")
+	write := func(name string) {
+		if err := os.WriteFile(path, []byte("name,number\n"+name+",777888999\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Jana")
+	startReplica(t, server, tenantOf+fmt.Sprintf("      - type: file\n        path: %s\n", path))
+	knows := func(name string) func() bool {
+		return func() bool {
+			contact, err := b.LookupContact(t.Context(), &pbxv1.ContactLookupRequest{Tenant: "acme", Number: "777888999"})
+			return err == nil && contact.GetMatch().GetName() == name
+		}
+	}
+	bustest.Eventually(t, "Jana", knows("Jana"))
+	write("Petr")
+	bustest.Eventually(t, "Petr", knows("Petr"))
+}
+
 // A tenant whose directories are taken away is told nothing more.
 func TestConfigure(t *testing.T) {
 	server := bustest.Start(t)
