@@ -114,9 +114,9 @@ func list(t testing.TB, b *bus.Bus) *pbxv1.AgentListResponse {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	var have pbxv1.AgentListResponse
-	if err := b.Ask(ctx, event.QueryAgentList, &pbxv1.AgentListRequest{Tenant: "acme"}, &have); err != nil {
-		t.Fatal(err)
-	}
+	bustest.Eventually(t, "an answer", func() bool {
+		return b.Ask(ctx, event.QueryAgentList, &pbxv1.AgentListRequest{Tenant: "acme"}, &have) == nil
+	})
 	return &have
 }
 
