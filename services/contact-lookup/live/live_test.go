@@ -122,6 +122,10 @@ func startReplica(t testing.TB, server *bustest.Server, yaml string) *replica {
 	})
 	t.Cleanup(stop)
 	bustest.Eventually(t, "the replica ready", func() bool { return r.Ready() == nil })
+	bustest.Eventually(t, "somebody to answer", func() bool {
+		_, err := server.Connect().LookupContact(t.Context(), &pbxv1.ContactLookupRequest{Tenant: "nobody", Number: "1"})
+		return fault.Is(err, fault.NotFound)
+	})
 	return &replica{r, stop}
 }
 
@@ -268,6 +272,13 @@ func TestQuestions(t *testing.T) {
 	bustest.Eventually(t, "an answer", func() bool {
 		contact, err := ask("acme", time.Second)
 		return err == nil && contact.GetMatch().GetName() == "CRM knows +420777888999"
+	})
+	bustest.Eventually(t, "the answer to be kept", func() bool { // while it is not, forgetting forgets what is on its way
+		var known pbxv1.ContactLookupResponse
+		err := b.Ask(t.Context(), event.QueryContactLookup, &pbxv1.ContactLookupRequest{
+			Tenant: "acme", Number: "777888999", Explain: true,
+		}, &known)
+		return err == nil && known.GetTrace().GetSource() == pbxv1.ContactTrace_CACHE
 	})
 	asked := crm.asked.Load()
 	var forgotten pbxv1.ContactInvalidateResponse
