@@ -186,8 +186,10 @@ func (g *group) refold(o *observation) (changed, gone []*tracked) {
 		fresh.follow(o)
 	}
 	for i, c := range fresh.calls {
-		old := named[c.first]
-		delete(named, c.first)
+		old := identity(c, fresh.calls, named)
+		if old != nil {
+			delete(named, old.first)
+		}
 		switch {
 		case old == nil:
 			c.group = g
@@ -205,6 +207,22 @@ func (g *group) refold(o *observation) (changed, gone []*tracked) {
 		gone = append(gone, c)
 	}
 	return changed, gone
+}
+
+// identity returns the call that a call is now: the one with the same first observation or else, of those that would be none
+// any more, the one whose first observation it has.
+func identity(c *tracked, all []*tracked, named map[*observation]*tracked) *tracked {
+	if old := named[c.first]; old != nil {
+		return old
+	}
+	var best *tracked
+	for first, old := range named {
+		taken := slices.ContainsFunc(all, func(other *tracked) bool { return other.first == first })
+		if !taken && slices.Contains(c.observations, first) && (best == nil || first.arrival < best.first.arrival) {
+			best = old
+		}
+	}
+	return best
 }
 
 // name returns what tells the call from all others.

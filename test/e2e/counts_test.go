@@ -77,7 +77,7 @@ func (c counts) whole(name string, call *told) {
 	if !call.rang.IsZero() {
 		c.time(name+" ring", until.Sub(call.rang))
 	}
-	if call.talkTold {
+	if !call.answered.IsZero() {
 		c.time(name+" talk", call.Ended.Sub(call.answered))
 	}
 }

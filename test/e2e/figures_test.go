@@ -15,6 +15,12 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
+// The clocks of central Europe change at one o'clock UTC.
+const (
+	nightfall, springForward = "2026-03-28T21:00:00Z", "2026-03-29T01:00:00Z"
+	dayBefore, springDay     = "2026-03-28", "2026-03-29"
+)
+
 var seed = flag.Uint64("seed", 1, "what the calls of TestFigures follow from")
 
 // Ten thousand calls of all vendors on the night when clocks change, in the order in which they happened, with requests that
@@ -36,18 +42,19 @@ func testFigures(t *testing.T, seed uint64) {
 		began = time.Now()
 	}
 	r := newNight(t)
-	path := filepath.Join("/tmp", "fig.jsonl")
+	path := filepath.Join(t.TempDir(), "ledger.jsonl")
 	sim := start(t, "pbxsim", append([]string{
 		"--config", r.config, "--ledger", path, "--seed", fmt.Sprint(seed), "--order", "clock", "--calls", "10000",
-		"--teams", "15", "--start", "2026-03-28T21:00:00Z",
+		"--teams", "15", "--start", nightfall,
 		"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02",
 	}, r.args...)...)
 	lap("started")
 	sim.wait(10 * time.Minute)
-	lap("sent")
+	said := strings.Split(strings.TrimSpace(sim.tail()), "\n")
+	lap("sent " + said[len(said)-1])
 	r.clock.tell(r.clock.now().Add(5 * time.Minute)) // wrap-ups end
-	if now, spring := r.clock.now(), time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC); now.Before(spring.Add(time.Hour)) {
-		t.Fatalf("want the night to go beyond the change of the clocks at %v, have it end at %v", spring, now)
+	if now := r.clock.now(); now.Before(moment(springForward).Add(time.Hour)) {
+		t.Fatalf("want the night to go on long after %s, have it end at %v", springForward, now)
 	}
 	n := newTruth(t, r, path)
 	lap("ledger read")
@@ -61,22 +68,22 @@ func testFigures(t *testing.T, seed uint64) {
 	lap("contacts")
 	n.await(t, "transitions", r.checkTransitions)
 	lap("transitions")
+	t.Logf("the CRM was asked %d times", r.crm.requests.Load())
 }
 
 // truth is what the ledger says of each tenant, as far as it is told.
 type truth struct {
-	*table
+	table
 	tenants map[string]*story
 	told    map[string][]*told
 }
 
 func newTruth(t *testing.T, r *night, path string) *truth {
 	t.Helper()
-	table := readTable(t)
-	n := &truth{&table, readLedger(t, path), map[string][]*told{}}
+	n := &truth{readTable(t), readLedger(t, path), map[string][]*told{}}
 	for name, s := range n.tenants {
 		for _, c := range s.calls {
-			n.told[name] = append(n.told[name], table.tell(c)...)
+			n.told[name] = append(n.told[name], n.tell(c)...)
 		}
 	}
 	if len(n.tenants) != len(r.tenants) {
@@ -102,36 +109,41 @@ func (n *truth) await(t *testing.T, what string, check func(*testing.T, *truth) 
 	}
 }
 
-// extensions returns the phones that are told of, and what is told of each.
-func (n *truth) extensions(tenant string) map[string]*told {
-	all := map[string]*told{}
+// person is who is at a phone: one agent, all of whose calls are told in one way.
+type person struct {
+	variant
+	login string // if it is told
+}
+
+// people returns, by extension, who is told of at a tenant.
+func (n *truth) people(tenant string) map[string]person {
+	all := map[string]person{}
 	for _, c := range n.told[tenant] {
 		for _, leg := range c.legs {
-			all[leg.Extension] = c
+			p := person{variant{c.Vendor, c.Variant}, leg.Login}
+			if !n.tells(p.variant, "incoming: their login") {
+				p.login = ""
+			}
+			all[leg.Extension] = p
 		}
+	}
+	for _, s := range n.tenants[tenant].shifts {
+		all[s.Extension] = person{variant{vendor: s.Vendor}, s.Login}
 	}
 	return all
 }
 
-// checkAgents compares what agents do in the end: where their exchange tells of logins, what it said last, and else nothing
-// is known.
+// checkAgents compares who is there, and what they do in the end: where their exchange tells of logins, what it said last,
+// and else nothing is known.
 func (r *night) checkAgents(t *testing.T, n *truth) (wrong []string) {
 	for _, tenant := range r.tenants {
 		want, have := map[string]string{}, map[string]string{}
-		for extension := range n.extensions(tenant.Name) {
-			want[extension] = string(unknown) + " in []"
-		}
-		for _, shift := range n.tenants[tenant.Name].shifts {
-			last := n.tenants[tenant.Name].lastShift(shift.Extension)
-			queues := []string{last.Queue}
-			if last.Kind == "logout" {
-				queues = nil
-			}
-			want[shift.Extension] = fmt.Sprint(wordOf(last), " in ", queues)
+		for extension, p := range n.people(tenant.Name) {
+			want[extension] = fmt.Sprintf("%q %s", p.login, n.tenants[tenant.Name].final(extension))
 		}
 		for _, a := range r.agents(t, tenant.Name) {
 			state := strings.TrimSpace(a.GetState().String() + " " + a.GetPauseReason())
-			have[strings.Join(a.GetExtensions(), " ")] = fmt.Sprint(state, " in ", a.GetQueues())
+			have[strings.Join(a.GetExtensions(), " ")] = fmt.Sprintf("%q %s in %v", a.GetUser().GetLogin(), state, a.GetQueues())
 		}
 		wrong = append(wrong, differences(tenant.Name+" agent ", want, have)...)
 		var calls pbxv1.CallListResponse
@@ -147,32 +159,37 @@ func (r *night) checkAgents(t *testing.T, n *truth) (wrong []string) {
 func (r *night) checkFigures(t *testing.T, n *truth) (wrong []string) {
 	for _, tenant := range r.tenants {
 		have := counts{}
-		for _, day := range []string{"2026-03-28", "2026-03-29"} {
+		for _, day := range []string{dayBefore, springDay} {
 			var answer pbxv1.AgentStatisticsResponse
 			r.ask(t, event.QueryAgentStatistics, &pbxv1.AgentStatisticsRequest{Tenant: tenant.Name, Day: day}, &answer)
 			d := answer.GetStatistics()
 			maps.Copy(have, countsOf(d))
 			wrong = append(wrong, r.checkDay(d)...)
 		}
-		want := n.tenants[tenant.Name].count(n.told[tenant.Name], r.clock.began(), r.clock.now(), tenant.Location)
-		for extension, c := range n.extensions(tenant.Name) {
-			if v := (variant{c.Vendor, c.Variant}); !n.tells(v, "outgoing: that it was answered") {
-				for _, figures := range []counts{want, have} {
-					maps.DeleteFunc(figures, func(name string, _ int64) bool {
-						return strings.HasSuffix(name, " agent "+extension+" outgoing answered")
-					})
-				}
-			}
-		}
+		want := n.tenants[tenant.Name].count(n.told[tenant.Name], moment(nightfall), r.clock.now(), tenant.Location)
+		n.leaveOut(tenant.Name, want, have)
 		wrong = append(wrong, differences(tenant.Name+" ", want, have)...)
 	}
 	return wrong
 }
 
+// leaveOut leaves out how many of an agent's calls were answered where the table says that this is not told. MCN's new style
+// gives it away for those with a recording, of which the ledger does not tell.
+func (n *truth) leaveOut(tenant string, figures ...counts) {
+	people := n.people(tenant)
+	for _, c := range figures {
+		maps.DeleteFunc(c, func(name string, _ int64) bool {
+			agent, isAnswered := strings.CutSuffix(name, " outgoing answered")
+			p, known := people[agent[strings.LastIndexByte(agent, ' ')+1:]]
+			return isAnswered && known && !n.tells(p.variant, "outgoing: that it was answered")
+		})
+	}
+}
+
 // checkDay checks what a day is: the second has no hour from two to three.
 func (r *night) checkDay(d *pbxv1.DayStatistics) (wrong []string) {
 	hours, until := 24, d.GetEndsAt().AsTime()
-	if d.GetDay() == "2026-03-29" {
+	if d.GetDay() == springDay {
 		hours, until = 23, r.clock.now()
 	}
 	long := d.GetEndsAt().AsTime().Sub(d.GetBeginsAt().AsTime())

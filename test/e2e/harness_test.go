@@ -54,6 +54,14 @@ func (c *clock) tell(at time.Time) {
 func (c *clock) ofRequest() time.Time { return time.Unix(0, c.request.Load()).UTC() }
 func (c *clock) now() time.Time       { return time.Unix(0, c.latest.Load()).UTC() }
 
+func moment(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
 // ofEvent is when an event came, by the exchanges' clocks. Contacts are published by another clock, and tell no time.
 func ofEvent(s bus.Stored[*pbxv1.Event]) time.Time {
 	if s.Message.GetContact() != nil {
@@ -64,7 +72,8 @@ func ofEvent(s bus.Stored[*pbxv1.Event]) time.Time {
 
 func newNight(t *testing.T) *night {
 	t.Helper()
-	r := &night{bus: bustest.Start(t).Bus(), crm: newCRM(t)}
+	server := bustest.Start(t)
+	r := &night{bus: server.Bus(), crm: newCRM(t)}
 	text := strings.ReplaceAll(readFile(t, "testdata/figures.yaml"), "CRM", r.crm.url)
 	r.config = filepath.Join(t.TempDir(), "figures.yaml")
 	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
@@ -75,13 +84,15 @@ func newNight(t *testing.T) *night {
 		t.Fatal(err)
 	}
 	r.tenants = c.Tenants
-	r.startIngresses(t, c)
+	r.clock.tell(moment(nightfall))
+	r.startIngresses(t, server.Connect(), c)
 	r.startServices(t)
 	r.watch(t)
 	return r
 }
 
-func (r *night) startIngresses(t *testing.T, c *config.Config) {
+// startIngresses has a connection of its own, as requests would wait for what the services publish.
+func (r *night) startIngresses(t *testing.T, b *bus.Bus, c *config.Config) {
 	t.Helper()
 	set, err := vendors.New(c)
 	if err != nil {
@@ -89,7 +100,7 @@ func (r *night) startIngresses(t *testing.T, c *config.Config) {
 	}
 	for name, vendor := range set {
 		handler := ingress.New(vendor, ingress.Options{
-			Store: r.bus, Directory: r.bus, Metrics: prometheus.NewRegistry(), Now: r.clock.ofRequest,
+			Store: b, Directory: b, Metrics: prometheus.NewRegistry(), Now: r.clock.ofRequest,
 		})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			at, err := http.ParseTime(request.Header.Get("Date"))

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -122,6 +121,3 @@ func (r *night) checkTransitions(t *testing.T, _ *truth) (wrong []string) {
 	}
 	return wrong
 }
-
-// began is when the night began.
-func (c *clock) began() time.Time { return time.Date(2026, 3, 28, 21, 0, 0, 0, time.UTC) }

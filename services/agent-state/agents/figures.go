@@ -66,16 +66,19 @@ func (f *figures) outcome(c *call.Call, mine bool) {
 	default:
 		f.missed++
 	}
-	// Some exchanges prove an answer without telling when it was.
-	if c.Outcome != call.Answered || !c.Answered.IsZero() {
+	if answerKnown(c) {
 		f.wait.add(c.Wait + c.Ring)
 	}
 }
 
+// answerKnown reports whether it is known how long the caller waited: some exchanges prove an answer without telling when it
+// was.
+func answerKnown(c *call.Call) bool { return c.Outcome != call.Answered || !c.Answered.IsZero() }
+
 // whole counts a call as such.
 func (f *figures) whole(c *call.Call) {
 	f.outcome(c, c.Outcome == call.Answered)
-	if rang(c) {
+	if rang(c) && answerKnown(c) {
 		f.ring.add(c.Ring)
 	}
 	if c.Outcome == call.Answered && (c.Talk > 0 || !c.Answered.IsZero()) {
@@ -215,7 +218,9 @@ func (d *agentDay) add(c *call.Call, p *part) {
 		d.outgoing++
 		if c.Outcome == call.Answered {
 			d.reached++
-			d.outgoingTalk.add(p.talk)
+			if p.talked {
+				d.outgoingTalk.add(p.talk)
+			}
 		}
 		return
 	}

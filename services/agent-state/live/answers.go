@@ -65,13 +65,14 @@ func (k *Keeper) statistics(
 	return &pbxv1.AgentStatisticsResponse{Statistics: figures}, err
 }
 
-// day returns the figures of a day. Those of a day that began before the stream does are what was written then, since the
-// core has not seen all of it. The keeper is locked.
+// day returns the figures of a day. Those of a past day whose events the stream has partly forgotten are what was written
+// while it had them. The keeper is locked.
 func (k *Keeper) day(key string, now time.Time) *pbxv1.DayStatistics {
 	tenant, day, _ := strings.Cut(key, ".")
 	figures := k.machine.Day(tenant, day, now)
 	written := k.tables.days.Get(key).Value
-	if figures == nil || written != nil && figures.GetBeginsAt().AsTime().Before(k.first) {
+	partly := k.lost && figures.GetBeginsAt().AsTime().Before(k.first) && !figures.GetEndsAt().AsTime().After(now)
+	if figures == nil || partly && written != nil {
 		return written
 	}
 	return figures

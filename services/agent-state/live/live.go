@@ -83,7 +83,8 @@ type Keeper struct {
 	machine *agents.Machine
 	tenants map[string]*config.Tenant
 	chains  map[string]*chain // by tenant
-	first   time.Time         // when the oldest event was stored; zero before it was read
+	first   time.Time         // of the oldest event, by the stream's clock; zero before it was read
+	lost    bool              // there were events before it
 	last    uint64            // sequence of the last event read
 	clock   time.Time         // of the stream
 	live    bool              // all that was stored at the start has been read
@@ -182,7 +183,8 @@ func (k *Keeper) handle(s bus.Stored[*pbxv1.Event]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.first.IsZero() {
-		k.restore(s.At)
+		k.lost = s.Sequence > 1
+		k.restore(k.Clock(s))
 	}
 	if s.Sequence <= k.last { // the stream was made anew
 		for _, c := range k.chains {

@@ -1,7 +1,9 @@
 package live_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -63,6 +65,7 @@ func startReplica(t testing.TB, server *bustest.Server) *replica {
 	return &replica{k, stop}
 }
 
+// publish publishes what happened to Karel.
 func publish(t testing.TB, b *bus.Bus, payload any) {
 	t.Helper()
 	now := timestamppb.Now()
@@ -74,7 +77,8 @@ func publish(t testing.TB, b *bus.Bus, payload any) {
 		p.User, p.Extension = &pbxv1.User{Login: "karel"}, "20"
 		ev.Payload = &pbxv1.Event_Agent{Agent: p}
 	case *pbxv1.Call:
-		p.Id, p.Key, p.Direction, p.From = "1", "1", pbxv1.Call_INCOMING, event.Party("777888999", "CZ")
+		p.Id = cmp.Or(p.GetId(), "1")
+		p.Key, p.Direction, p.From = p.GetId(), pbxv1.Call_INCOMING, event.Party("777888999", "CZ")
 		ev.Payload = &pbxv1.Event_Call{Call: p}
 	}
 	if err := b.Publish(t.Context(), ev); err != nil {
@@ -83,12 +87,12 @@ func publish(t testing.TB, b *bus.Bus, payload any) {
 }
 
 // aDay is what Karel does: log in, take a call of the queue, finish work, pause.
-func aDay(t testing.TB, b *bus.Bus) {
+func aDay(t testing.TB, b *bus.Bus, call string) {
 	publish(t, b, &pbxv1.Agent{Kind: pbxv1.Agent_LOGIN, Queue: "NOC"})
-	publish(t, b, &pbxv1.Call{Kind: pbxv1.Call_NEW, Queue: "NOC"})
-	publish(t, b, &pbxv1.Call{Kind: pbxv1.Call_RINGING, Queue: "NOC", Extension: "20"})
-	publish(t, b, &pbxv1.Call{Kind: pbxv1.Call_ANSWERED, Queue: "NOC", Extension: "20"})
-	publish(t, b, &pbxv1.Call{Kind: pbxv1.Call_ENDED, Queue: "NOC", Extension: "20", Cause: pbxv1.Call_NORMAL})
+	publish(t, b, &pbxv1.Call{Id: call, Kind: pbxv1.Call_NEW, Queue: "NOC"})
+	publish(t, b, &pbxv1.Call{Id: call, Kind: pbxv1.Call_RINGING, Queue: "NOC", Extension: "20"})
+	publish(t, b, &pbxv1.Call{Id: call, Kind: pbxv1.Call_ANSWERED, Queue: "NOC", Extension: "20"})
+	publish(t, b, &pbxv1.Call{Id: call, Kind: pbxv1.Call_ENDED, Queue: "NOC", Extension: "20", Cause: pbxv1.Call_NORMAL})
 }
 
 // states returns the states that were published, in order.
@@ -126,7 +130,7 @@ func TestStates(t *testing.T) {
 	b := server.Bus()
 	startReplica(t, server)
 	startReplica(t, server)
-	aDay(t, b)
+	aDay(t, b, "1")
 	bustest.Eventually(t, "available again", func() bool { return len(states(t, b)) == 5 })
 	want := []pbxv1.AgentState{
 		pbxv1.AgentState_AVAILABLE, pbxv1.AgentState_RINGING, pbxv1.AgentState_ON_CALL, pbxv1.AgentState_WRAP_UP, pbxv1.AgentState_AVAILABLE,
@@ -310,19 +314,38 @@ func TestOldDay(t *testing.T) {
 	})
 }
 
-// The figures of today are written, so that they outlive the stream.
+// The figures of today are written again and again, so that they outlive the stream.
 func TestDayIsWritten(t *testing.T) {
 	server := bustest.Start(t)
 	b := server.Bus()
 	startReplica(t, server)
-	aDay(t, b)
 	_, js := server.Raw()
-	bustest.Eventually(t, "the day in the bucket", func() bool {
+	written := func() int32 {
 		kv, err := js.KeyValue(t.Context(), "pbx_statistics")
 		if err != nil {
-			return false
+			return 0
 		}
-		keys, err := kv.Keys(t.Context())
-		return err == nil && len(keys) > 0
-	})
+		entry, err := kv.Get(t.Context(), "acme."+time.Now().In(prague(t)).Format(time.DateOnly))
+		if err != nil {
+			return 0
+		}
+		var day pbxv1.DayStatistics
+		if err := proto.Unmarshal(entry.Value(), &day); err != nil || len(day.GetAgents()) == 0 {
+			return 0
+		}
+		return day.GetAgents()[0].GetCalls().GetAnswered()
+	}
+	for call := range int32(2) {
+		aDay(t, b, fmt.Sprint(call))
+		bustest.Eventually(t, "one more call in the bucket", func() bool { return written() == call+1 })
+	}
+}
+
+func prague(t *testing.T) *time.Location {
+	t.Helper()
+	location, err := time.LoadLocation("Europe/Prague")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
 }
