@@ -169,11 +169,13 @@ func freeAddresses(t *testing.T, n int) (addresses []string) {
 
 // Ten thousand calls of all vendors, with requests that come twice, late, in the wrong order and broken.
 func TestTenThousandCalls(t *testing.T) {
+	t.Parallel()
 	for name, chaos := range map[string]string{
 		"orderly": "",
 		"chaos":   "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSwitchhook(t)
 			ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
 			s.simulate(ledger, "--calls", "10000", "--chaos", chaos).wait(10 * time.Minute)

@@ -26,6 +26,7 @@ var seed = flag.Uint64("seed", 1, "what the calls of TestFigures follow from")
 // Ten thousand calls of all vendors on the night when clocks change, in the order in which they happened, with requests that
 // come twice, late, in the wrong order and broken: contacts, states and figures must be those of the ledger.
 func TestFigures(t *testing.T) {
+	t.Parallel()
 	seeds := []uint64{*seed}
 	for i := 0; *long && i < 3; i++ {
 		seeds = append(seeds, rand.Uint64())
