@@ -40,6 +40,23 @@ func (b *Bus) PublishAfter(ctx context.Context, ev *pbxv1.Event, after After) (u
 	return ack.Sequence, nil
 }
 
+// Last returns the sequence of the last event on a subject with wildcards; 0 when there is none.
+func (b *Bus) Last(ctx context.Context, subject string) (uint64, error) {
+	doing := "look for the last event on " + subject
+	stream, err := b.js.Stream(ctx, EventStream)
+	if err != nil {
+		return 0, unavailable(doing, err)
+	}
+	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, unavailable(doing, err)
+	}
+	return msg.Sequence, nil
+}
+
 // isConflict tells the server's word that a sequence was not the last.
 func isConflict(err error) bool {
 	refused, ok := errors.AsType[*jetstream.APIError](err)

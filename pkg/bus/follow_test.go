@@ -132,11 +132,19 @@ func TestFollowerOfSome(t *testing.T) {
 func TestPublishAfter(t *testing.T) {
 	b := bustest.Start(t).Bus()
 	subject := "pbx.events.*.acme.call.new"
+	last := func(want uint64) {
+		t.Helper()
+		if have, err := b.Last(t.Context(), subject); err != nil || have != want {
+			t.Errorf("want the last at %d, have %d, %v", want, have, err)
+		}
+	}
+	last(0)
 	first := numbered("acme", 1)
 	one, err := b.PublishAfter(t.Context(), first, bus.After{Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
+	last(one)
 	if _, err := b.PublishAfter(t.Context(), numbered("acme", 2), bus.After{Subject: subject}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("want a conflict behind what is no longer last, have %v", err)
 	}
@@ -147,6 +155,7 @@ func TestPublishAfter(t *testing.T) {
 	if err := b.Publish(t.Context(), numbered("globex", 3)); err != nil {
 		t.Fatal(err)
 	}
+	last(one)
 	two, err := b.PublishAfter(t.Context(), numbered("acme", 4), bus.After{Subject: subject, Sequence: one})
 	if err != nil || two != one+2 {
 		t.Errorf("want it stored, since only others came between, have %d, %v", two, err)

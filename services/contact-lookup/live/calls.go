@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -34,8 +35,9 @@ func (r *Resolver) handle(s bus.Stored[*pbxv1.Event]) {
 		r.clock = now
 	}
 	ev := s.Message
+	r.read = s.Sequence
 	if ev.GetContact() != nil {
-		r.confirm(ev)
+		r.confirm(ev, s.Sequence)
 		return
 	}
 	for _, c := range r.tracker.Apply(ev, r.clock) {
@@ -44,9 +46,9 @@ func (r *Resolver) handle(s bus.Stored[*pbxv1.Event]) {
 }
 
 // confirm notes that a call has its contact, whoever published it.
-func (r *Resolver) confirm(ev *pbxv1.Event) {
+func (r *Resolver) confirm(ev *pbxv1.Event, sequence uint64) {
 	t := r.tenant(ev.GetTenant())
-	t.seen = true
+	t.last = max(t.last, sequence)
 	if ev.GetContact().GetSupersedes() != "" {
 		return
 	}
@@ -99,7 +101,7 @@ func (r *Resolver) caughtUp() {
 	for id, j := range r.wanted {
 		switch {
 		case j.published:
-		case !r.tenant(j.call.Tenant).seen && r.clock.Sub(j.at) > tooLate:
+		case r.tenant(j.call.Tenant).last == 0 && r.clock.Sub(j.at) > tooLate:
 			j.published = true // as good as: nobody was told who called before, and now it is too late
 		default:
 			r.start(id, j)
@@ -127,8 +129,12 @@ func (r *Resolver) start(id string, j *job) {
 			if err == nil || fault.Is(err, fault.NotFound) {
 				return
 			}
-			r.Log.Warn("contact of a call not published, trying again", "tenant", j.call.Tenant, "in", pause, "err", err)
 			wait = pause
+			if fault.Is(err, fault.Conflict) {
+				wait = max(wait, patience)
+				continue
+			}
+			r.Log.Warn("contact of a call not published, trying again", "tenant", j.call.Tenant, "in", pause, "err", err)
 		}
 	})
 }
@@ -151,10 +157,7 @@ func (r *Resolver) resolve(id string, j *job) error {
 		return err
 	}
 	ev := j.event(id, answer.GetContact(), r.Now())
-	r.mu.Lock()
-	j.ours = true
-	r.mu.Unlock()
-	if err := r.publish(ctx, ev); err != nil {
+	if published, err := r.publish(ctx, ev, j); !published {
 		return err
 	}
 	r.metrics.resolved(ev, r.Now().Sub(j.received))
@@ -162,10 +165,47 @@ func (r *Resolver) resolve(id string, j *job) error {
 	return nil
 }
 
-func (r *Resolver) publish(ctx context.Context, ev *pbxv1.Event) error {
+// publish publishes behind the last contact of the tenant that this replica has read, one after another. Whoever was paused,
+// and does not know what came meanwhile, cannot.
+func (r *Resolver) publish(ctx context.Context, ev *pbxv1.Event, j *job) (published bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishLimit)
 	defer cancel()
-	return r.Bus.Publish(ctx, ev)
+	r.mu.Lock()
+	t := r.tenant(ev.GetTenant())
+	r.mu.Unlock()
+	t.publishing.Lock()
+	defer t.publishing.Unlock()
+	r.mu.Lock()
+	after := bus.After{Subject: event.Root + ".*." + ev.GetTenant() + ".contact.*", Sequence: t.last}
+	settled := j.published && ev.GetContact().GetSupersedes() == ""
+	j.ours = !settled
+	r.mu.Unlock()
+	if settled {
+		return false, nil
+	}
+	sequence, err := r.Bus.PublishAfter(ctx, ev, after)
+	if fault.Is(err, fault.Conflict) {
+		return false, errors.Join(err, r.overtaken(ctx, t, after.Subject))
+	}
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.last = max(t.last, sequence)
+	return true, nil
+}
+
+// overtaken notes that another replica publishes, or that the tenant's last contact is older than what is followed.
+func (r *Resolver) overtaken(ctx context.Context, t *tenant, subject string) error {
+	last, err := r.Bus.Last(ctx, subject)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.standby = true
+	if err == nil && last <= r.read {
+		t.last = max(t.last, last)
+	}
+	return err
 }
 
 // publishLimit is how long the acknowledgement of an event may take.
@@ -196,7 +236,11 @@ func (r *Resolver) supersede(
 		}
 		ev := j.event(eventID(j.call, strconv.Itoa(number)), better.GetContact(), r.Now())
 		ev.GetContact().Supersedes = last.GetId()
-		if err := r.publish(context.WithoutCancel(r.ctx), ev); err != nil {
+		_, err = r.publish(context.WithoutCancel(r.ctx), ev, j)
+		for try := 0; fault.Is(err, fault.Conflict) && try < 5 && sleep(r.ctx, retry); try++ {
+			_, err = r.publish(context.WithoutCancel(r.ctx), ev, j)
+		}
+		if err != nil {
 			r.Log.Warn("a better answer came late, and was not published", "tenant", ev.GetTenant(), "err", err)
 			return
 		}

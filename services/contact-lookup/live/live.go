@@ -94,14 +94,16 @@ type Resolver struct {
 	wanted  map[string]*job // by the id of the event to publish
 	tenants map[string]*tenant
 	clock   time.Time // of the stream
+	read    uint64    // sequence of the last event read
 	live    bool      // all that was stored at the start has been read
 	over    bool      // nothing new is begun
 }
 
 // tenant is what a resolver knows of the contacts of one tenant's calls.
 type tenant struct {
-	seen    bool // some call has one
-	standby bool // another replica published the last one
+	publishing sync.Mutex
+	last       uint64 // sequence of the last one in the stream
+	standby    bool   // another replica published it
 }
 
 // New returns a resolver that does nothing before its actors run.
