@@ -164,6 +164,7 @@ func (k *Keeper) pass(ctx context.Context) {
 	case err == nil:
 		k.metrics.published.Inc()
 	case fault.Is(err, fault.Conflict): // an event came, which brings the time along
+		k.metrics.conflicts.Inc()
 	default:
 		k.Log.Warn("transition not published, trying again", "tenant", ev.GetTenant(), "err", err)
 	}

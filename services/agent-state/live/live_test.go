@@ -3,13 +3,17 @@ package live_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -38,13 +42,18 @@ type replica struct {
 
 func startReplica(t testing.TB, server *bustest.Server) *replica {
 	t.Helper()
-	c, err := config.Parse([]byte(tenants))
+	return startConfigured(t, server, tenants, nil)
+}
+
+func startConfigured(t testing.TB, server *bustest.Server, yaml string, metrics prometheus.Registerer) *replica {
+	t.Helper()
+	c, err := config.Parse([]byte(yaml))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := live.New(live.Options{
 		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: func() int { return 1 }, Tenants: c.Tenants,
-		DaysEvery: 100 * time.Millisecond,
+		DaysEvery: 100 * time.Millisecond, Metrics: metrics,
 	})
 	var group run.Group
 	for _, a := range k.Actors() {
@@ -149,6 +158,58 @@ func TestStates(t *testing.T) {
 	if n := len(states(t, b)); n != 6 {
 		t.Errorf("want 6 transitions by two replicas, have %d", n)
 	}
+}
+
+// A replica that hears nothing while a call comes in does not publish that the wrap-up ended by time: it did not.
+func TestDeafReplica(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	registry := prometheus.NewRegistry()
+	startConfigured(t, server, strings.Replace(tenants, "300ms", "1s", 1), registry)
+	publish(t, b, &pbxv1.Agent{Kind: pbxv1.Agent_LOGIN, Queue: "NOC"})
+	bustest.Eventually(t, "the replica active", func() bool { return sum(t, registry, "switchhook_agent_state_transitions_total") == 1 })
+	aDay(t, b, "1")
+	bustest.Eventually(t, "wrap-up", func() bool { return len(states(t, b)) == 4 })
+	_, js := server.Raw()
+	stream, err := js.Stream(t.Context(), bus.EventStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range stream.ConsumerNames(t.Context()).Name() { // those of this test's readers are gone, or do no harm
+		_, err = stream.PauseConsumer(t.Context(), name, time.Now().Add(time.Minute))
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			t.Fatal(err)
+		}
+	}
+	publish(t, b, &pbxv1.Call{Id: "2", Kind: pbxv1.Call_RINGING, Extension: "20"})
+	bustest.Eventually(t, "the replica to try", func() bool { return sum(t, registry, "switchhook_agent_state_conflicts_total") > 0 })
+	if have := states(t, b); len(have) != 4 {
+		t.Errorf("want nothing published by who hears nothing, have %v", have)
+	}
+	for name := range stream.ConsumerNames(t.Context()).Name() {
+		_, _ = stream.ResumeConsumer(t.Context(), name)
+	}
+	bustest.Eventually(t, "ringing", func() bool { return len(states(t, b)) == 5 })
+	if have := states(t, b); have[4] != pbxv1.AgentState_RINGING {
+		t.Errorf("want the wrap-up cut short by the call, have %v", have)
+	}
+}
+
+// sum returns the value of a counter.
+func sum(t *testing.T, registry *prometheus.Registry, name string) (value float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				value += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return value
 }
 
 func TestBuckets(t *testing.T) {
