@@ -85,26 +85,26 @@ func (s *server) handler(e Endpoint) micro.Handler {
 			ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
 			defer cancel()
 			answer, err := e.answer(ctx, r.Data())
-			if err := s.respond(r.Reply(), answer, err); err != nil {
+			if err := respondTo(s.bus.nc, r.Reply(), answer, err); err != nil {
 				s.bus.log.Warn("question not answered", "subject", e.subject, "err", err)
 			}
 		})
 	})
 }
 
-// respond sends an answer or a refusal. It goes past the micro.Request, which may not be used once the handler returned: the
+// respondTo sends an answer or a refusal. It goes past the micro.Request, which may not be used once the handler returned: the
 // service reads from it, for its statistics, what Error and Respond write.
-func (s *server) respond(to string, answer proto.Message, refusal error) error {
+func respondTo(nc *nats.Conn, to string, answer proto.Message, refusal error) error {
 	msg := nats.NewMsg(to)
 	if refusal != nil {
 		msg.Header.Set(micro.ErrorCodeHeader, strconv.Itoa(codes()[fault.Of(refusal)]))
 		msg.Header.Set(micro.ErrorHeader, strings.ReplaceAll(refusal.Error(), "\n", "; "))
-		return s.bus.nc.PublishMsg(msg)
+		return nc.PublishMsg(msg)
 	}
 	data, err := proto.Marshal(answer)
 	if err != nil {
 		return err
 	}
 	msg.Data = data
-	return s.bus.nc.PublishMsg(msg)
+	return nc.PublishMsg(msg)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -16,10 +17,14 @@ import (
 const (
 	EventStream      = "PBX_EVENTS"
 	QuarantineStream = "PBX_QUARANTINE"
+	CommandStream    = "PBX_COMMANDS"
+	AuditStream      = "PBX_AUDIT"
 )
 
-// EnsureStreams makes sure that the event and quarantine streams exist and are configured as told: it creates or updates,
-// and never deletes. What it does not set itself, such as a limit in bytes that an operator chose, it leaves alone.
+// commandsMaxAge is how long commands wait for a relay at most. Each has a shorter time of its own.
+const commandsMaxAge = 10 * time.Minute
+
+// EnsureStreams makes sure that the streams exist and are configured as told: it creates or updates, and never deletes. What it does not set itself, such as a limit in bytes that an operator chose, it leaves alone.
 // Several processes may do it at once.
 func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
 	return errors.Join(
@@ -36,6 +41,24 @@ func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
 			s.Description = "What could not be understood or processed, kept whole"
 			s.Subjects = []string{event.QuarantineRoot + ".>"}
 			s.MaxAge = c.QuarantineMaxAge
+			s.Duplicates = c.DuplicateWindow
+			s.Replicas = c.Replicas
+			s.AllowDirect = true
+		}),
+		b.ensureStream(ctx, CommandStream, func(s *jetstream.StreamConfig) {
+			s.Description = "Commands to exchanges, until they are carried out"
+			s.Subjects = []string{event.CommandRoot + ".>"}
+			s.Retention = jetstream.WorkQueuePolicy
+			s.NoAck = true // who asks is answered by a relay, not by the stream
+			s.MaxAge = commandsMaxAge
+			s.Duplicates = min(c.DuplicateWindow, commandsMaxAge)
+			s.Replicas = c.Replicas
+			s.AllowDirect = true
+		}),
+		b.ensureStream(ctx, AuditStream, func(s *jetstream.StreamConfig) {
+			s.Description = "Who commanded what, and what came of it"
+			s.Subjects = []string{event.AuditRoot + ".>"}
+			s.MaxAge = c.AuditMaxAge
 			s.Duplicates = c.DuplicateWindow
 			s.Replicas = c.Replicas
 			s.AllowDirect = true

@@ -16,7 +16,8 @@ import (
 
 // Streams is how tests configure the streams.
 var Streams = config.Streams{
-	Replicas: 1, EventsMaxAge: time.Hour, QuarantineMaxAge: time.Hour, DuplicateWindow: 2 * time.Minute,
+	Replicas: 1, EventsMaxAge: time.Hour, QuarantineMaxAge: time.Hour, AuditMaxAge: time.Hour,
+	DuplicateWindow: 2 * time.Minute,
 }
 
 // Server is a NATS server of one test, on a free port of loopback.

@@ -167,7 +167,7 @@ func TestDefaults(t *testing.T) {
 	c := parse(t, "testdata/good/minimal.yaml")
 	const day = 24 * time.Hour
 	streams := config.Streams{
-		Replicas: 1, EventsMaxAge: 7 * day, QuarantineMaxAge: 30 * day, DuplicateWindow: 10 * time.Minute,
+		Replicas: 1, EventsMaxAge: 7 * day, QuarantineMaxAge: 30 * day, AuditMaxAge: 365 * day, DuplicateWindow: 10 * time.Minute,
 	}
 	if c.Streams != streams {
 		t.Errorf("want %+v, have %+v", streams, c.Streams)
@@ -190,7 +190,7 @@ func TestEverything(t *testing.T) {
 	setEnv(t)
 	c := parse(t, "testdata/good/everything.yaml")
 	streams := config.Streams{
-		Replicas: 3, EventsMaxAge: time.Hour, QuarantineMaxAge: time.Hour, DuplicateWindow: time.Hour,
+		Replicas: 3, EventsMaxAge: time.Hour, QuarantineMaxAge: time.Hour, AuditMaxAge: time.Hour, DuplicateWindow: time.Hour,
 	}
 	if c.Streams != streams {
 		t.Errorf("want %+v, have %+v", streams, c.Streams)

@@ -16,6 +16,8 @@ import (
 const (
 	Root           = "pbx.events"
 	QuarantineRoot = "pbx.quarantine"
+	CommandRoot    = "pbx.commands"
+	AuditRoot      = "pbx.audit"
 )
 
 // Origin is where an event comes from.

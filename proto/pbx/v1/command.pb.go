@@ -30,10 +30,12 @@ const (
 	Transfer_MODE_UNSPECIFIED Transfer_Mode = 0
 	// Without asking the new party.
 	Transfer_BLIND Transfer_Mode = 1
-	// After a consultation: starts it. Hanging up completes it.
+	// After a consultation: starts it.
 	Transfer_ATTENDED Transfer_Mode = 2
 	// Ends a consultation and returns to the caller.
 	Transfer_ATTENDED_CANCEL Transfer_Mode = 3
+	// Completes a consultation: the two others are joined.
+	Transfer_ATTENDED_COMPLETE Transfer_Mode = 4
 )
 
 // Enum value maps for Transfer_Mode.
@@ -43,12 +45,14 @@ var (
 		1: "BLIND",
 		2: "ATTENDED",
 		3: "ATTENDED_CANCEL",
+		4: "ATTENDED_COMPLETE",
 	}
 	Transfer_Mode_value = map[string]int32{
-		"MODE_UNSPECIFIED": 0,
-		"BLIND":            1,
-		"ATTENDED":         2,
-		"ATTENDED_CANCEL":  3,
+		"MODE_UNSPECIFIED":  0,
+		"BLIND":             1,
+		"ATTENDED":          2,
+		"ATTENDED_CANCEL":   3,
+		"ATTENDED_COMPLETE": 4,
 	}
 )
 
@@ -79,6 +83,64 @@ func (Transfer_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_pbx_v1_command_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// How far it has come.
+type CommandRecord_Stage int32
+
+const (
+	// Never stored.
+	CommandRecord_STAGE_UNSPECIFIED CommandRecord_Stage = 0
+	// Taken; nothing was sent to the exchange yet.
+	CommandRecord_TAKEN CommandRecord_Stage = 1
+	// Being sent to the exchange: whoever finds it so after a crash does not know whether it was done, and never sends it
+	// again.
+	CommandRecord_SENDING CommandRecord_Stage = 2
+	// Over: `outcome` says how.
+	CommandRecord_OVER CommandRecord_Stage = 3
+)
+
+// Enum value maps for CommandRecord_Stage.
+var (
+	CommandRecord_Stage_name = map[int32]string{
+		0: "STAGE_UNSPECIFIED",
+		1: "TAKEN",
+		2: "SENDING",
+		3: "OVER",
+	}
+	CommandRecord_Stage_value = map[string]int32{
+		"STAGE_UNSPECIFIED": 0,
+		"TAKEN":             1,
+		"SENDING":           2,
+		"OVER":              3,
+	}
+)
+
+func (x CommandRecord_Stage) Enum() *CommandRecord_Stage {
+	p := new(CommandRecord_Stage)
+	*p = x
+	return p
+}
+
+func (x CommandRecord_Stage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CommandRecord_Stage) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_command_proto_enumTypes[1].Descriptor()
+}
+
+func (CommandRecord_Stage) Type() protoreflect.EnumType {
+	return &file_pbx_v1_command_proto_enumTypes[1]
+}
+
+func (x CommandRecord_Stage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CommandRecord_Stage.Descriptor instead.
+func (CommandRecord_Stage) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_command_proto_rawDescGZIP(), []int{5, 0}
+}
+
 // CommandRequest asks an exchange to do something. Published on
 // `pbx.commands.<vendor>.<tenant>.<originate|hangup|transfer>`, the last token naming the action. Answered at
 // once by a CommandReply when sent as a NATS request; the outcome follows as an event (see Command).
@@ -97,6 +159,8 @@ type CommandRequest struct {
 	// After this moment the command is refused, rather than ring a phone late. Absent: 15 seconds after it was
 	// stored.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Echoed in the reply and in the event, for whoever asked. May be empty.
+	ActionId string `protobuf:"bytes,6,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
 	// What to do. Never empty.
 	//
 	// Types that are valid to be assigned to Action:
@@ -172,6 +236,13 @@ func (x *CommandRequest) GetExpiresAt() *timestamppb.Timestamp {
 		return x.ExpiresAt
 	}
 	return nil
+}
+
+func (x *CommandRequest) GetActionId() string {
+	if x != nil {
+		return x.ActionId
+	}
+	return ""
 }
 
 func (x *CommandRequest) GetAction() isCommandRequest_Action {
@@ -348,7 +419,7 @@ type Transfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How. Never unspecified.
 	Mode Transfer_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=pbx.v1.Transfer_Mode" json:"mode,omitempty"`
-	// The number to transfer to. Empty only for ATTENDED_CANCEL.
+	// The number to transfer to. Empty only for ATTENDED_CANCEL and ATTENDED_COMPLETE.
 	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	// The call, as in `Call.id`. Empty: the person's current call.
 	CallId        string `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
@@ -417,7 +488,9 @@ type CommandReply struct {
 	// Why not, for a human to read; or that an earlier command with the same key stands. May be empty when accepted.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The outcome, if an earlier command with the same key already has one.
-	Previous      *Command `protobuf:"bytes,4,opt,name=previous,proto3" json:"previous,omitempty"`
+	Previous *Command `protobuf:"bytes,4,opt,name=previous,proto3" json:"previous,omitempty"`
+	// As in the request.
+	ActionId      string `protobuf:"bytes,5,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -480,18 +553,235 @@ func (x *CommandReply) GetPrevious() *Command {
 	return nil
 }
 
+func (x *CommandReply) GetActionId() string {
+	if x != nil {
+		return x.ActionId
+	}
+	return ""
+}
+
+// CommandRecord is what became of a command so far: the value of the bucket `pbx_commands`, by tenant and idempotency key.
+type CommandRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it has come.
+	Stage CommandRecord_Stage `protobuf:"varint,1,opt,name=stage,proto3,enum=pbx.v1.CommandRecord_Stage" json:"stage,omitempty"`
+	// As in `CommandReply`.
+	CommandId string `protobuf:"bytes,2,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
+	// What was asked.
+	Request *CommandRequest `protobuf:"bytes,3,opt,name=request,proto3" json:"request,omitempty"`
+	// The vendor it is for.
+	Vendor string `protobuf:"bytes,4,opt,name=vendor,proto3" json:"vendor,omitempty"`
+	// Whose it is.
+	Tenant string `protobuf:"bytes,5,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// When it was taken.
+	TakenAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=taken_at,json=takenAt,proto3" json:"taken_at,omitempty"`
+	// When `stage` began.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// What came of it. Absent until then.
+	Outcome       *Command `protobuf:"bytes,8,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommandRecord) Reset() {
+	*x = CommandRecord{}
+	mi := &file_pbx_v1_command_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommandRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommandRecord) ProtoMessage() {}
+
+func (x *CommandRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_command_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
+func (*CommandRecord) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_command_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CommandRecord) GetStage() CommandRecord_Stage {
+	if x != nil {
+		return x.Stage
+	}
+	return CommandRecord_STAGE_UNSPECIFIED
+}
+
+func (x *CommandRecord) GetCommandId() string {
+	if x != nil {
+		return x.CommandId
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetRequest() *CommandRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetVendor() string {
+	if x != nil {
+		return x.Vendor
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetTakenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TakenAt
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetOutcome() *Command {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+// CommandAudit is an entry of the audit stream, on `pbx.audit.<vendor>.<tenant>.command`: every command, refused ones too.
+type CommandAudit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `CommandReply`.
+	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
+	// What was asked.
+	Request *CommandRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// When it came.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Whether it was taken, and why not.
+	Reply *CommandReply `protobuf:"bytes,4,opt,name=reply,proto3" json:"reply,omitempty"`
+	// What came of it; in the entry that follows when it is over, absent in the first one.
+	Outcome *Command `protobuf:"bytes,5,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The vendor it is for.
+	Vendor string `protobuf:"bytes,6,opt,name=vendor,proto3" json:"vendor,omitempty"`
+	// Whose it is.
+	Tenant        string `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommandAudit) Reset() {
+	*x = CommandAudit{}
+	mi := &file_pbx_v1_command_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommandAudit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommandAudit) ProtoMessage() {}
+
+func (x *CommandAudit) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_command_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommandAudit.ProtoReflect.Descriptor instead.
+func (*CommandAudit) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_command_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CommandAudit) GetCommandId() string {
+	if x != nil {
+		return x.CommandId
+	}
+	return ""
+}
+
+func (x *CommandAudit) GetRequest() *CommandRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *CommandAudit) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *CommandAudit) GetReply() *CommandReply {
+	if x != nil {
+		return x.Reply
+	}
+	return nil
+}
+
+func (x *CommandAudit) GetOutcome() *Command {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *CommandAudit) GetVendor() string {
+	if x != nil {
+		return x.Vendor
+	}
+	return ""
+}
+
+func (x *CommandAudit) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
 var File_pbx_v1_command_proto protoreflect.FileDescriptor
 
 const file_pbx_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x14pbx/v1/command.proto\x12\x06pbx.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12pbx/v1/event.proto\"\xe7\x02\n" +
+	"\x14pbx/v1/command.proto\x12\x06pbx.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12pbx/v1/event.proto\"\x84\x03\n" +
 	"\x0eCommandRequest\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x1a\n" +
 	"\bexchange\x18\x02 \x01(\tR\bexchange\x12 \n" +
 	"\x04user\x18\x03 \x01(\v2\f.pbx.v1.UserR\x04user\x12\x1c\n" +
 	"\textension\x18\x04 \x01(\tR\textension\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x121\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1b\n" +
+	"\taction_id\x18\x06 \x01(\tR\bactionId\x121\n" +
 	"\toriginate\x18\x10 \x01(\v2\x11.pbx.v1.OriginateH\x00R\toriginate\x12(\n" +
 	"\x06hangup\x18\x11 \x01(\v2\x0e.pbx.v1.HangupH\x00R\x06hangup\x12.\n" +
 	"\btransfer\x18\x12 \x01(\v2\x10.pbx.v1.TransferH\x00R\btransferB\b\n" +
@@ -501,22 +791,49 @@ const file_pbx_v1_command_proto_rawDesc = "" +
 	"\tcaller_id\x18\x02 \x01(\tR\bcallerId\x12$\n" +
 	"\x0ecaller_id_name\x18\x03 \x01(\tR\fcallerIdName\"!\n" +
 	"\x06Hangup\x12\x17\n" +
-	"\acall_id\x18\x01 \x01(\tR\x06callId\"\xaa\x01\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\"\xc1\x01\n" +
 	"\bTransfer\x12)\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x15.pbx.v1.Transfer.ModeR\x04mode\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x17\n" +
-	"\acall_id\x18\x03 \x01(\tR\x06callId\"J\n" +
+	"\acall_id\x18\x03 \x01(\tR\x06callId\"a\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05BLIND\x10\x01\x12\f\n" +
 	"\bATTENDED\x10\x02\x12\x13\n" +
-	"\x0fATTENDED_CANCEL\x10\x03\"\x8e\x01\n" +
+	"\x0fATTENDED_CANCEL\x10\x03\x12\x15\n" +
+	"\x11ATTENDED_COMPLETE\x10\x04\"\xab\x01\n" +
 	"\fCommandReply\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12+\n" +
-	"\bprevious\x18\x04 \x01(\v2\x0f.pbx.v1.CommandR\bpreviousB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
+	"\bprevious\x18\x04 \x01(\v2\x0f.pbx.v1.CommandR\bprevious\x12\x1b\n" +
+	"\taction_id\x18\x05 \x01(\tR\bactionId\"\x99\x03\n" +
+	"\rCommandRecord\x121\n" +
+	"\x05stage\x18\x01 \x01(\x0e2\x1b.pbx.v1.CommandRecord.StageR\x05stage\x12\x1d\n" +
+	"\n" +
+	"command_id\x18\x02 \x01(\tR\tcommandId\x120\n" +
+	"\arequest\x18\x03 \x01(\v2\x16.pbx.v1.CommandRequestR\arequest\x12\x16\n" +
+	"\x06vendor\x18\x04 \x01(\tR\x06vendor\x12\x16\n" +
+	"\x06tenant\x18\x05 \x01(\tR\x06tenant\x125\n" +
+	"\btaken_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\atakenAt\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12)\n" +
+	"\aoutcome\x18\b \x01(\v2\x0f.pbx.v1.CommandR\aoutcome\"@\n" +
+	"\x05Stage\x12\x15\n" +
+	"\x11STAGE_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05TAKEN\x10\x01\x12\v\n" +
+	"\aSENDING\x10\x02\x12\b\n" +
+	"\x04OVER\x10\x03\"\xa3\x02\n" +
+	"\fCommandAudit\x12\x1d\n" +
+	"\n" +
+	"command_id\x18\x01 \x01(\tR\tcommandId\x120\n" +
+	"\arequest\x18\x02 \x01(\v2\x16.pbx.v1.CommandRequestR\arequest\x12;\n" +
+	"\vreceived_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\x12*\n" +
+	"\x05reply\x18\x04 \x01(\v2\x14.pbx.v1.CommandReplyR\x05reply\x12)\n" +
+	"\aoutcome\x18\x05 \x01(\v2\x0f.pbx.v1.CommandR\aoutcome\x12\x16\n" +
+	"\x06vendor\x18\x06 \x01(\tR\x06vendor\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenantB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
 
 var (
 	file_pbx_v1_command_proto_rawDescOnce sync.Once
@@ -530,32 +847,44 @@ func file_pbx_v1_command_proto_rawDescGZIP() []byte {
 	return file_pbx_v1_command_proto_rawDescData
 }
 
-var file_pbx_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_pbx_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_pbx_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_pbx_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_pbx_v1_command_proto_goTypes = []any{
 	(Transfer_Mode)(0),            // 0: pbx.v1.Transfer.Mode
-	(*CommandRequest)(nil),        // 1: pbx.v1.CommandRequest
-	(*Originate)(nil),             // 2: pbx.v1.Originate
-	(*Hangup)(nil),                // 3: pbx.v1.Hangup
-	(*Transfer)(nil),              // 4: pbx.v1.Transfer
-	(*CommandReply)(nil),          // 5: pbx.v1.CommandReply
-	(*User)(nil),                  // 6: pbx.v1.User
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*Command)(nil),               // 8: pbx.v1.Command
+	(CommandRecord_Stage)(0),      // 1: pbx.v1.CommandRecord.Stage
+	(*CommandRequest)(nil),        // 2: pbx.v1.CommandRequest
+	(*Originate)(nil),             // 3: pbx.v1.Originate
+	(*Hangup)(nil),                // 4: pbx.v1.Hangup
+	(*Transfer)(nil),              // 5: pbx.v1.Transfer
+	(*CommandReply)(nil),          // 6: pbx.v1.CommandReply
+	(*CommandRecord)(nil),         // 7: pbx.v1.CommandRecord
+	(*CommandAudit)(nil),          // 8: pbx.v1.CommandAudit
+	(*User)(nil),                  // 9: pbx.v1.User
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Command)(nil),               // 11: pbx.v1.Command
 }
 var file_pbx_v1_command_proto_depIdxs = []int32{
-	6, // 0: pbx.v1.CommandRequest.user:type_name -> pbx.v1.User
-	7, // 1: pbx.v1.CommandRequest.expires_at:type_name -> google.protobuf.Timestamp
-	2, // 2: pbx.v1.CommandRequest.originate:type_name -> pbx.v1.Originate
-	3, // 3: pbx.v1.CommandRequest.hangup:type_name -> pbx.v1.Hangup
-	4, // 4: pbx.v1.CommandRequest.transfer:type_name -> pbx.v1.Transfer
-	0, // 5: pbx.v1.Transfer.mode:type_name -> pbx.v1.Transfer.Mode
-	8, // 6: pbx.v1.CommandReply.previous:type_name -> pbx.v1.Command
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	9,  // 0: pbx.v1.CommandRequest.user:type_name -> pbx.v1.User
+	10, // 1: pbx.v1.CommandRequest.expires_at:type_name -> google.protobuf.Timestamp
+	3,  // 2: pbx.v1.CommandRequest.originate:type_name -> pbx.v1.Originate
+	4,  // 3: pbx.v1.CommandRequest.hangup:type_name -> pbx.v1.Hangup
+	5,  // 4: pbx.v1.CommandRequest.transfer:type_name -> pbx.v1.Transfer
+	0,  // 5: pbx.v1.Transfer.mode:type_name -> pbx.v1.Transfer.Mode
+	11, // 6: pbx.v1.CommandReply.previous:type_name -> pbx.v1.Command
+	1,  // 7: pbx.v1.CommandRecord.stage:type_name -> pbx.v1.CommandRecord.Stage
+	2,  // 8: pbx.v1.CommandRecord.request:type_name -> pbx.v1.CommandRequest
+	10, // 9: pbx.v1.CommandRecord.taken_at:type_name -> google.protobuf.Timestamp
+	10, // 10: pbx.v1.CommandRecord.since:type_name -> google.protobuf.Timestamp
+	11, // 11: pbx.v1.CommandRecord.outcome:type_name -> pbx.v1.Command
+	2,  // 12: pbx.v1.CommandAudit.request:type_name -> pbx.v1.CommandRequest
+	10, // 13: pbx.v1.CommandAudit.received_at:type_name -> google.protobuf.Timestamp
+	6,  // 14: pbx.v1.CommandAudit.reply:type_name -> pbx.v1.CommandReply
+	11, // 15: pbx.v1.CommandAudit.outcome:type_name -> pbx.v1.Command
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_command_proto_init() }
@@ -574,8 +903,8 @@ func file_pbx_v1_command_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_command_proto_rawDesc), len(file_pbx_v1_command_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   5,
+			NumEnums:      2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -486,6 +486,140 @@ func (MissedCall_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_pbx_v1_event_proto_rawDescGZIP(), []int{7, 0}
 }
 
+// How a call was missed.
+type MissedCall_Reason int32
+
+const (
+	// Not known to this version.
+	MissedCall_REASON_UNSPECIFIED MissedCall_Reason = 0
+	// Phones rang, and nobody picked up.
+	MissedCall_RANG_OUT MissedCall_Reason = 1
+	// The caller gave up while a phone rang.
+	MissedCall_ABANDONED_RINGING MissedCall_Reason = 2
+	// The caller gave up in a queue, before any phone rang.
+	MissedCall_ABANDONED_QUEUE MissedCall_Reason = 3
+	// It came outside business hours, and nobody picked up.
+	MissedCall_OUTSIDE_HOURS MissedCall_Reason = 4
+	// The phone was busy, or refused the call.
+	MissedCall_BUSY MissedCall_Reason = 5
+	// It never reached an extension or a queue.
+	MissedCall_NEVER_REACHED MissedCall_Reason = 6
+)
+
+// Enum value maps for MissedCall_Reason.
+var (
+	MissedCall_Reason_name = map[int32]string{
+		0: "REASON_UNSPECIFIED",
+		1: "RANG_OUT",
+		2: "ABANDONED_RINGING",
+		3: "ABANDONED_QUEUE",
+		4: "OUTSIDE_HOURS",
+		5: "BUSY",
+		6: "NEVER_REACHED",
+	}
+	MissedCall_Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED": 0,
+		"RANG_OUT":           1,
+		"ABANDONED_RINGING":  2,
+		"ABANDONED_QUEUE":    3,
+		"OUTSIDE_HOURS":      4,
+		"BUSY":               5,
+		"NEVER_REACHED":      6,
+	}
+)
+
+func (x MissedCall_Reason) Enum() *MissedCall_Reason {
+	p := new(MissedCall_Reason)
+	*p = x
+	return p
+}
+
+func (x MissedCall_Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MissedCall_Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_event_proto_enumTypes[7].Descriptor()
+}
+
+func (MissedCall_Reason) Type() protoreflect.EnumType {
+	return &file_pbx_v1_event_proto_enumTypes[7]
+}
+
+func (x MissedCall_Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MissedCall_Reason.Descriptor instead.
+func (MissedCall_Reason) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_event_proto_rawDescGZIP(), []int{7, 1}
+}
+
+// How an entry was resolved.
+type MissedCall_Resolution int32
+
+const (
+	// Not resolved, or not known to this version.
+	MissedCall_RESOLUTION_UNSPECIFIED MissedCall_Resolution = 0
+	// Somebody of the tenant called, and the caller answered.
+	MissedCall_CALLED_BACK MissedCall_Resolution = 1
+	// The caller called again, and was answered.
+	MissedCall_GOT_THROUGH MissedCall_Resolution = 2
+	// A person closed it.
+	MissedCall_CLOSED MissedCall_Resolution = 3
+	// It was no missed call: what came later proved an answer.
+	MissedCall_WITHDRAWN MissedCall_Resolution = 4
+	// Nobody did anything about it for so long that it was given up.
+	MissedCall_EXPIRED MissedCall_Resolution = 5
+)
+
+// Enum value maps for MissedCall_Resolution.
+var (
+	MissedCall_Resolution_name = map[int32]string{
+		0: "RESOLUTION_UNSPECIFIED",
+		1: "CALLED_BACK",
+		2: "GOT_THROUGH",
+		3: "CLOSED",
+		4: "WITHDRAWN",
+		5: "EXPIRED",
+	}
+	MissedCall_Resolution_value = map[string]int32{
+		"RESOLUTION_UNSPECIFIED": 0,
+		"CALLED_BACK":            1,
+		"GOT_THROUGH":            2,
+		"CLOSED":                 3,
+		"WITHDRAWN":              4,
+		"EXPIRED":                5,
+	}
+)
+
+func (x MissedCall_Resolution) Enum() *MissedCall_Resolution {
+	p := new(MissedCall_Resolution)
+	*p = x
+	return p
+}
+
+func (x MissedCall_Resolution) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MissedCall_Resolution) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_event_proto_enumTypes[8].Descriptor()
+}
+
+func (MissedCall_Resolution) Type() protoreflect.EnumType {
+	return &file_pbx_v1_event_proto_enumTypes[8]
+}
+
+func (x MissedCall_Resolution) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MissedCall_Resolution.Descriptor instead.
+func (MissedCall_Resolution) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_event_proto_rawDescGZIP(), []int{7, 2}
+}
+
 // What came of it.
 type Command_Kind int32
 
@@ -523,11 +657,11 @@ func (x Command_Kind) String() string {
 }
 
 func (Command_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_pbx_v1_event_proto_enumTypes[7].Descriptor()
+	return file_pbx_v1_event_proto_enumTypes[9].Descriptor()
 }
 
 func (Command_Kind) Type() protoreflect.EnumType {
-	return &file_pbx_v1_event_proto_enumTypes[7]
+	return &file_pbx_v1_event_proto_enumTypes[9]
 }
 
 func (x Command_Kind) Number() protoreflect.EnumNumber {
@@ -588,11 +722,11 @@ func (x Command_Outcome) String() string {
 }
 
 func (Command_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_pbx_v1_event_proto_enumTypes[8].Descriptor()
+	return file_pbx_v1_event_proto_enumTypes[10].Descriptor()
 }
 
 func (Command_Outcome) Type() protoreflect.EnumType {
-	return &file_pbx_v1_event_proto_enumTypes[8]
+	return &file_pbx_v1_event_proto_enumTypes[10]
 }
 
 func (x Command_Outcome) Number() protoreflect.EnumNumber {
@@ -1503,7 +1637,29 @@ type MissedCall struct {
 	// Who claimed it. Absent when nobody did.
 	ClaimedBy *User `protobuf:"bytes,10,opt,name=claimed_by,json=claimedBy,proto3" json:"claimed_by,omitempty"`
 	// What a person noted on it. Empty when nothing.
-	Note          string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
+	// How the last attempt was missed.
+	Reason MissedCall_Reason `protobuf:"varint,12,opt,name=reason,proto3,enum=pbx.v1.MissedCall_Reason" json:"reason,omitempty"`
+	// Who the caller is, when a directory knows. Absent otherwise.
+	Contact *ContactMatch `protobuf:"bytes,13,opt,name=contact,proto3" json:"contact,omitempty"`
+	// How often this caller was missed today, in the tenant's time zone.
+	AttemptsToday int32 `protobuf:"varint,14,opt,name=attempts_today,json=attemptsToday,proto3" json:"attempts_today,omitempty"`
+	// When the entry was opened.
+	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	// Until when the claim holds, if nothing happens. Absent when nobody claimed it.
+	ClaimedUntil *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=claimed_until,json=claimedUntil,proto3" json:"claimed_until,omitempty"`
+	// How often somebody tried to call back, and was not answered.
+	FailedCallbacks int32 `protobuf:"varint,17,opt,name=failed_callbacks,json=failedCallbacks,proto3" json:"failed_callbacks,omitempty"`
+	// How it was resolved; for RESOLVED only.
+	Resolution MissedCall_Resolution `protobuf:"varint,18,opt,name=resolution,proto3,enum=pbx.v1.MissedCall_Resolution" json:"resolution,omitempty"`
+	// Who resolved it: the person who called back, answered or closed it. Absent when not known.
+	ResolvedBy *User `protobuf:"bytes,19,opt,name=resolved_by,json=resolvedBy,proto3" json:"resolved_by,omitempty"`
+	// When it was resolved. Absent while it is open.
+	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	// The vendor and the exchange of the last attempt.
+	Vendor string `protobuf:"bytes,21,opt,name=vendor,proto3" json:"vendor,omitempty"`
+	// The exchange, by its name in the configuration.
+	Exchange      string `protobuf:"bytes,22,opt,name=exchange,proto3" json:"exchange,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1615,6 +1771,83 @@ func (x *MissedCall) GetNote() string {
 	return ""
 }
 
+func (x *MissedCall) GetReason() MissedCall_Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return MissedCall_REASON_UNSPECIFIED
+}
+
+func (x *MissedCall) GetContact() *ContactMatch {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *MissedCall) GetAttemptsToday() int32 {
+	if x != nil {
+		return x.AttemptsToday
+	}
+	return 0
+}
+
+func (x *MissedCall) GetOpenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return nil
+}
+
+func (x *MissedCall) GetClaimedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClaimedUntil
+	}
+	return nil
+}
+
+func (x *MissedCall) GetFailedCallbacks() int32 {
+	if x != nil {
+		return x.FailedCallbacks
+	}
+	return 0
+}
+
+func (x *MissedCall) GetResolution() MissedCall_Resolution {
+	if x != nil {
+		return x.Resolution
+	}
+	return MissedCall_RESOLUTION_UNSPECIFIED
+}
+
+func (x *MissedCall) GetResolvedBy() *User {
+	if x != nil {
+		return x.ResolvedBy
+	}
+	return nil
+}
+
+func (x *MissedCall) GetResolvedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ResolvedAt
+	}
+	return nil
+}
+
+func (x *MissedCall) GetVendor() string {
+	if x != nil {
+		return x.Vendor
+	}
+	return ""
+}
+
+func (x *MissedCall) GetExchange() string {
+	if x != nil {
+		return x.Exchange
+	}
+	return ""
+}
+
 // Command is the outcome of a command. It is the payload of the events `command.succeeded` and `command.failed`.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1637,7 +1870,11 @@ type Command struct {
 	// Why, for a human to read. Empty when DONE.
 	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The vendor's id of the call that was made, ended or transferred, as in `Call.id`. Empty when not known.
-	CallId        string `protobuf:"bytes,10,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	CallId string `protobuf:"bytes,10,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// As in the request.
+	ActionId string `protobuf:"bytes,11,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
+	// The vendor's own id of what rings at the phone of who asked, where it needs one to end the call. Empty elsewhere.
+	ChannelId     string `protobuf:"bytes,12,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1738,6 +1975,20 @@ func (x *Command) GetReason() string {
 func (x *Command) GetCallId() string {
 	if x != nil {
 		return x.CallId
+	}
+	return ""
+}
+
+func (x *Command) GetActionId() string {
+	if x != nil {
+		return x.ActionId
+	}
+	return ""
+}
+
+func (x *Command) GetChannelId() string {
+	if x != nil {
+		return x.ChannelId
 	}
 	return ""
 }
@@ -1867,7 +2118,7 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\tdirectory\x18\x06 \x01(\tR\tdirectory\x12%\n" +
 	"\x0ematched_number\x18\a \x01(\tR\rmatchedNumber\x12!\n" +
 	"\fmatched_form\x18\b \x01(\tR\vmatchedForm\x12-\n" +
-	"\x12fallback_extension\x18\t \x01(\tR\x11fallbackExtension\"\xcd\x03\n" +
+	"\x12fallback_extension\x18\t \x01(\tR\x11fallbackExtension\"\xdc\t\n" +
 	"\n" +
 	"MissedCall\x12+\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x17.pbx.v1.MissedCall.KindR\x04kind\x12\x0e\n" +
@@ -1882,13 +2133,45 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"claimed_by\x18\n" +
 	" \x01(\v2\f.pbx.v1.UserR\tclaimedBy\x12\x12\n" +
-	"\x04note\x18\v \x01(\tR\x04note\"H\n" +
+	"\x04note\x18\v \x01(\tR\x04note\x121\n" +
+	"\x06reason\x18\f \x01(\x0e2\x19.pbx.v1.MissedCall.ReasonR\x06reason\x12.\n" +
+	"\acontact\x18\r \x01(\v2\x14.pbx.v1.ContactMatchR\acontact\x12%\n" +
+	"\x0eattempts_today\x18\x0e \x01(\x05R\rattemptsToday\x127\n" +
+	"\topened_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x12?\n" +
+	"\rclaimed_until\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\fclaimedUntil\x12)\n" +
+	"\x10failed_callbacks\x18\x11 \x01(\x05R\x0ffailedCallbacks\x12=\n" +
+	"\n" +
+	"resolution\x18\x12 \x01(\x0e2\x1d.pbx.v1.MissedCall.ResolutionR\n" +
+	"resolution\x12-\n" +
+	"\vresolved_by\x18\x13 \x01(\v2\f.pbx.v1.UserR\n" +
+	"resolvedBy\x12;\n" +
+	"\vresolved_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"resolvedAt\x12\x16\n" +
+	"\x06vendor\x18\x15 \x01(\tR\x06vendor\x12\x1a\n" +
+	"\bexchange\x18\x16 \x01(\tR\bexchange\"H\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06OPENED\x10\x01\x12\x10\n" +
 	"\fACKNOWLEDGED\x10\x02\x12\f\n" +
-	"\bRESOLVED\x10\x03\"\xe9\x03\n" +
+	"\bRESOLVED\x10\x03\"\x8a\x01\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bRANG_OUT\x10\x01\x12\x15\n" +
+	"\x11ABANDONED_RINGING\x10\x02\x12\x13\n" +
+	"\x0fABANDONED_QUEUE\x10\x03\x12\x11\n" +
+	"\rOUTSIDE_HOURS\x10\x04\x12\b\n" +
+	"\x04BUSY\x10\x05\x12\x11\n" +
+	"\rNEVER_REACHED\x10\x06\"r\n" +
+	"\n" +
+	"Resolution\x12\x1a\n" +
+	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vCALLED_BACK\x10\x01\x12\x0f\n" +
+	"\vGOT_THROUGH\x10\x02\x12\n" +
+	"\n" +
+	"\x06CLOSED\x10\x03\x12\r\n" +
+	"\tWITHDRAWN\x10\x04\x12\v\n" +
+	"\aEXPIRED\x10\x05\"\xa5\x04\n" +
 	"\aCommand\x12(\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x14.pbx.v1.Command.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1900,7 +2183,10 @@ const file_pbx_v1_event_proto_rawDesc = "" +
 	"\aoutcome\x18\b \x01(\x0e2\x17.pbx.v1.Command.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\t \x01(\tR\x06reason\x12\x17\n" +
 	"\acall_id\x18\n" +
-	" \x01(\tR\x06callId\"7\n" +
+	" \x01(\tR\x06callId\x12\x1b\n" +
+	"\taction_id\x18\v \x01(\tR\bactionId\x12\x1d\n" +
+	"\n" +
+	"channel_id\x18\f \x01(\tR\tchannelId\"7\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSUCCEEDED\x10\x01\x12\n" +
@@ -1938,7 +2224,7 @@ func file_pbx_v1_event_proto_rawDescGZIP() []byte {
 	return file_pbx_v1_event_proto_rawDescData
 }
 
-var file_pbx_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_pbx_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
 var file_pbx_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_pbx_v1_event_proto_goTypes = []any{
 	(AgentState)(0),               // 0: pbx.v1.AgentState
@@ -1948,64 +2234,73 @@ var file_pbx_v1_event_proto_goTypes = []any{
 	(Agent_Kind)(0),               // 4: pbx.v1.Agent.Kind
 	(Contact_Kind)(0),             // 5: pbx.v1.Contact.Kind
 	(MissedCall_Kind)(0),          // 6: pbx.v1.MissedCall.Kind
-	(Command_Kind)(0),             // 7: pbx.v1.Command.Kind
-	(Command_Outcome)(0),          // 8: pbx.v1.Command.Outcome
-	(*Event)(nil),                 // 9: pbx.v1.Event
-	(*Party)(nil),                 // 10: pbx.v1.Party
-	(*User)(nil),                  // 11: pbx.v1.User
-	(*Call)(nil),                  // 12: pbx.v1.Call
-	(*Agent)(nil),                 // 13: pbx.v1.Agent
-	(*Contact)(nil),               // 14: pbx.v1.Contact
-	(*ContactMatch)(nil),          // 15: pbx.v1.ContactMatch
-	(*MissedCall)(nil),            // 16: pbx.v1.MissedCall
-	(*Command)(nil),               // 17: pbx.v1.Command
-	nil,                           // 18: pbx.v1.Event.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(MissedCall_Reason)(0),        // 7: pbx.v1.MissedCall.Reason
+	(MissedCall_Resolution)(0),    // 8: pbx.v1.MissedCall.Resolution
+	(Command_Kind)(0),             // 9: pbx.v1.Command.Kind
+	(Command_Outcome)(0),          // 10: pbx.v1.Command.Outcome
+	(*Event)(nil),                 // 11: pbx.v1.Event
+	(*Party)(nil),                 // 12: pbx.v1.Party
+	(*User)(nil),                  // 13: pbx.v1.User
+	(*Call)(nil),                  // 14: pbx.v1.Call
+	(*Agent)(nil),                 // 15: pbx.v1.Agent
+	(*Contact)(nil),               // 16: pbx.v1.Contact
+	(*ContactMatch)(nil),          // 17: pbx.v1.ContactMatch
+	(*MissedCall)(nil),            // 18: pbx.v1.MissedCall
+	(*Command)(nil),               // 19: pbx.v1.Command
+	nil,                           // 20: pbx.v1.Event.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_pbx_v1_event_proto_depIdxs = []int32{
-	19, // 0: pbx.v1.Event.time:type_name -> google.protobuf.Timestamp
-	19, // 1: pbx.v1.Event.received_at:type_name -> google.protobuf.Timestamp
-	18, // 2: pbx.v1.Event.attributes:type_name -> pbx.v1.Event.AttributesEntry
-	12, // 3: pbx.v1.Event.call:type_name -> pbx.v1.Call
-	13, // 4: pbx.v1.Event.agent:type_name -> pbx.v1.Agent
-	14, // 5: pbx.v1.Event.contact:type_name -> pbx.v1.Contact
-	16, // 6: pbx.v1.Event.missed_call:type_name -> pbx.v1.MissedCall
-	17, // 7: pbx.v1.Event.command:type_name -> pbx.v1.Command
+	21, // 0: pbx.v1.Event.time:type_name -> google.protobuf.Timestamp
+	21, // 1: pbx.v1.Event.received_at:type_name -> google.protobuf.Timestamp
+	20, // 2: pbx.v1.Event.attributes:type_name -> pbx.v1.Event.AttributesEntry
+	14, // 3: pbx.v1.Event.call:type_name -> pbx.v1.Call
+	15, // 4: pbx.v1.Event.agent:type_name -> pbx.v1.Agent
+	16, // 5: pbx.v1.Event.contact:type_name -> pbx.v1.Contact
+	18, // 6: pbx.v1.Event.missed_call:type_name -> pbx.v1.MissedCall
+	19, // 7: pbx.v1.Event.command:type_name -> pbx.v1.Command
 	1,  // 8: pbx.v1.Call.kind:type_name -> pbx.v1.Call.Kind
 	2,  // 9: pbx.v1.Call.direction:type_name -> pbx.v1.Call.Direction
-	10, // 10: pbx.v1.Call.from:type_name -> pbx.v1.Party
-	10, // 11: pbx.v1.Call.to:type_name -> pbx.v1.Party
-	11, // 12: pbx.v1.Call.user:type_name -> pbx.v1.User
+	12, // 10: pbx.v1.Call.from:type_name -> pbx.v1.Party
+	12, // 11: pbx.v1.Call.to:type_name -> pbx.v1.Party
+	13, // 12: pbx.v1.Call.user:type_name -> pbx.v1.User
 	3,  // 13: pbx.v1.Call.cause:type_name -> pbx.v1.Call.Cause
-	20, // 14: pbx.v1.Call.duration:type_name -> google.protobuf.Duration
-	20, // 15: pbx.v1.Call.talk_time:type_name -> google.protobuf.Duration
+	22, // 14: pbx.v1.Call.duration:type_name -> google.protobuf.Duration
+	22, // 15: pbx.v1.Call.talk_time:type_name -> google.protobuf.Duration
 	4,  // 16: pbx.v1.Agent.kind:type_name -> pbx.v1.Agent.Kind
-	11, // 17: pbx.v1.Agent.user:type_name -> pbx.v1.User
+	13, // 17: pbx.v1.Agent.user:type_name -> pbx.v1.User
 	0,  // 18: pbx.v1.Agent.state:type_name -> pbx.v1.AgentState
 	0,  // 19: pbx.v1.Agent.previous_state:type_name -> pbx.v1.AgentState
-	19, // 20: pbx.v1.Agent.since:type_name -> google.protobuf.Timestamp
-	20, // 21: pbx.v1.Agent.previous_duration:type_name -> google.protobuf.Duration
+	21, // 20: pbx.v1.Agent.since:type_name -> google.protobuf.Timestamp
+	22, // 21: pbx.v1.Agent.previous_duration:type_name -> google.protobuf.Duration
 	2,  // 22: pbx.v1.Agent.direction:type_name -> pbx.v1.Call.Direction
 	5,  // 23: pbx.v1.Contact.kind:type_name -> pbx.v1.Contact.Kind
-	10, // 24: pbx.v1.Contact.party:type_name -> pbx.v1.Party
-	15, // 25: pbx.v1.Contact.match:type_name -> pbx.v1.ContactMatch
-	15, // 26: pbx.v1.Contact.alternatives:type_name -> pbx.v1.ContactMatch
+	12, // 24: pbx.v1.Contact.party:type_name -> pbx.v1.Party
+	17, // 25: pbx.v1.Contact.match:type_name -> pbx.v1.ContactMatch
+	17, // 26: pbx.v1.Contact.alternatives:type_name -> pbx.v1.ContactMatch
 	6,  // 27: pbx.v1.MissedCall.kind:type_name -> pbx.v1.MissedCall.Kind
-	10, // 28: pbx.v1.MissedCall.from:type_name -> pbx.v1.Party
-	10, // 29: pbx.v1.MissedCall.to:type_name -> pbx.v1.Party
-	19, // 30: pbx.v1.MissedCall.missed_at:type_name -> google.protobuf.Timestamp
-	20, // 31: pbx.v1.MissedCall.wait:type_name -> google.protobuf.Duration
-	11, // 32: pbx.v1.MissedCall.claimed_by:type_name -> pbx.v1.User
-	7,  // 33: pbx.v1.Command.kind:type_name -> pbx.v1.Command.Kind
-	11, // 34: pbx.v1.Command.user:type_name -> pbx.v1.User
-	10, // 35: pbx.v1.Command.to:type_name -> pbx.v1.Party
-	8,  // 36: pbx.v1.Command.outcome:type_name -> pbx.v1.Command.Outcome
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	12, // 28: pbx.v1.MissedCall.from:type_name -> pbx.v1.Party
+	12, // 29: pbx.v1.MissedCall.to:type_name -> pbx.v1.Party
+	21, // 30: pbx.v1.MissedCall.missed_at:type_name -> google.protobuf.Timestamp
+	22, // 31: pbx.v1.MissedCall.wait:type_name -> google.protobuf.Duration
+	13, // 32: pbx.v1.MissedCall.claimed_by:type_name -> pbx.v1.User
+	7,  // 33: pbx.v1.MissedCall.reason:type_name -> pbx.v1.MissedCall.Reason
+	17, // 34: pbx.v1.MissedCall.contact:type_name -> pbx.v1.ContactMatch
+	21, // 35: pbx.v1.MissedCall.opened_at:type_name -> google.protobuf.Timestamp
+	21, // 36: pbx.v1.MissedCall.claimed_until:type_name -> google.protobuf.Timestamp
+	8,  // 37: pbx.v1.MissedCall.resolution:type_name -> pbx.v1.MissedCall.Resolution
+	13, // 38: pbx.v1.MissedCall.resolved_by:type_name -> pbx.v1.User
+	21, // 39: pbx.v1.MissedCall.resolved_at:type_name -> google.protobuf.Timestamp
+	9,  // 40: pbx.v1.Command.kind:type_name -> pbx.v1.Command.Kind
+	13, // 41: pbx.v1.Command.user:type_name -> pbx.v1.User
+	12, // 42: pbx.v1.Command.to:type_name -> pbx.v1.Party
+	10, // 43: pbx.v1.Command.outcome:type_name -> pbx.v1.Command.Outcome
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_event_proto_init() }
@@ -2026,7 +2321,7 @@ func file_pbx_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_event_proto_rawDesc), len(file_pbx_v1_event_proto_rawDesc)),
-			NumEnums:      9,
+			NumEnums:      11,
 			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
