@@ -20,6 +20,7 @@ type Incoming struct {
 	Vendor, Tenant, Action string
 	Request                *pbxv1.CommandRequest
 	At                     time.Time // when it was stored or, for one that is being answered, received
+	Sequence               uint64    // its place in the stream; 0 for one that is being answered
 }
 
 // Relay decides about commands and carries them out. It is used concurrently.
@@ -125,6 +126,7 @@ func (h *commandHandler) execute(msg jetstream.Msg) {
 	var in Incoming
 	if err == nil {
 		in, err = incoming(msg.Subject(), msg.Data(), meta.Timestamp)
+		in.Sequence = meta.Sequence.Stream
 	}
 	if err == nil {
 		err = h.relay.Execute(ctx, in)

@@ -24,6 +24,7 @@ type Table[T proto.Message] struct {
 	mu      sync.Mutex
 	kv      jetstream.KeyValue // nil while the bucket is not there
 	rows    map[string]Row[T]
+	seen    uint64 // the greatest revision that came from the bucket
 	loaded  bool
 	changed chan struct{} // closed at each change, and made anew
 }
@@ -70,6 +71,23 @@ func (t *Table[T]) Loaded() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.loaded
+}
+
+// Reach waits until the table holds all that was written up to a revision, by anybody.
+func (t *Table[T]) Reach(ctx context.Context, revision uint64) error {
+	for {
+		t.mu.Lock()
+		reached, changed := t.seen >= revision, t.changed
+		t.mu.Unlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return unavailable(fmt.Sprintf("wait for revision %d of bucket %s", revision, t.options.Bucket), ctx.Err())
+		}
+	}
 }
 
 // Changed returns a channel that is closed at the next change of the table.
@@ -219,7 +237,7 @@ func (t *Table[T]) open(ctx context.Context) (jetstream.KeyValue, error) {
 func (t *Table[T]) begin(kv jetstream.KeyValue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kv, t.rows, t.loaded = kv, map[string]Row[T]{}, false
+	t.kv, t.rows, t.seen, t.loaded = kv, map[string]Row[T]{}, 0, false
 	t.wake()
 }
 
@@ -241,6 +259,10 @@ func (t *Table[T]) take(entry jetstream.KeyValueEntry) {
 		}
 	}
 	t.set(entry.Key(), row)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen = max(t.seen, entry.Revision())
+	t.wake()
 }
 
 // sweep drops what the server has dropped by its age, of which it does not tell.

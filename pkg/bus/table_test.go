@@ -57,11 +57,17 @@ func TestTable(t *testing.T) {
 	if row := one.Get("acme.karel"); row.Revision != revision || !proto.Equal(row.Value, status) {
 		t.Errorf("want to read at once what was written, have %+v", row)
 	}
+	if err := other.Reach(within(t, 5*time.Second), revision); err != nil {
+		t.Error(err)
+	}
 	bustest.Eventually(t, "the row in the other table", func() bool { return other.Get("acme.karel").Revision == revision })
 	if row := other.Get("acme.karel"); !proto.Equal(row.Value, status) {
 		t.Errorf("want %v, have %v", status, row.Value)
 	}
 
+	if err := other.Reach(within(t, 10*time.Millisecond), revision+1); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("want no revision that is not there, have %v", err)
+	}
 	if _, err := other.Put(t.Context(), "acme.karel", status, revision-1); !fault.Is(err, fault.Conflict) {
 		t.Errorf("want a conflict for an old revision, have %v", err)
 	}

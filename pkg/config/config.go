@@ -34,6 +34,7 @@ type Tenant struct {
 	Directories []*Directory   // in the order of the file, which is that of their priority
 	Contacts    Contacts
 	Agents      Agents
+	Commands    Section // what people may do by command: the business of command-relay
 }
 
 // Exchange is one PBX of a tenant at a vendor. It comes from the file alone; the zero value has no settings.
@@ -132,12 +133,14 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 		Directories []yaml.Node `yaml:"directories"`
 		Contacts    Contacts    `yaml:"contacts"`
 		Agents      Agents      `yaml:"agents"`
+		Commands    yaml.Node   `yaml:"commands"`
 	}{Timezone: zone{time.UTC}, Contacts: defaultContacts(), Agents: defaultAgents()}
 	d.value(n, at, reflect.ValueOf(&given).Elem())
 	t := &Tenant{
 		Name: string(given.Name), Region: string(given.Region), Location: given.Timezone.Location,
 		Contacts: given.Contacts, Agents: given.Agents,
 	}
+	t.Commands = d.part(&given.Commands, at, "commands")
 	d.contacts(n, at, t.Contacts)
 	d.agents(n, at, t.Agents)
 	for _, s := range d.sections(given.Exchanges, at, "exchanges", "vendor") {

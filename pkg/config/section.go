@@ -6,13 +6,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Section is an element of a list, such as an exchange, whose further keys are the business of the package that knows its
-// kind.
+// Section is a part of the file whose keys are the business of another package: an element of a list, such as an exchange,
+// but for the keys that say what it is, or the whole value of a key.
 type Section struct {
 	node *yaml.Node
 	at   place
 	src  *sources
-	kind string // the key that says of which kind it is
+	kind string // the key that says of which kind it is; empty when that is clear
 }
 
 // Decode reads every key of the section but those that say what it is and how it is called (vendor and name, or type and
@@ -26,7 +26,9 @@ func (s *Section) Decode(into any) error {
 	d := decoder{src: s.src}
 	v := reflect.ValueOf(into).Elem()
 	fields := fieldsOf(v.Type())
-	fields[s.kind], fields["name"] = field{index: -1}, field{index: -2}
+	if s.kind != "" {
+		fields[s.kind], fields["name"] = field{index: -1}, field{index: -2}
+	}
 	if s.node != nil {
 		d.structure(s.node, s.at, v, fields)
 	}
@@ -46,6 +48,15 @@ func (s *Section) Path(file string) string {
 		return file
 	}
 	return s.src.resolve(file)
+}
+
+// part returns the section that is the value of a key.
+func (d *decoder) part(n *yaml.Node, parent place, key string) Section {
+	s := Section{at: place{join(parent.path, key), parent.line}, src: d.src}
+	if n.Kind != 0 {
+		s.node, s.at.line = n, n.Line
+	}
+	return s
 }
 
 // named is a section with what is common to all of them.

@@ -1,0 +1,84 @@
+package vendors_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/switchhook/switchhook/pkg/config"
+	"github.com/switchhook/switchhook/pkg/event"
+	"github.com/switchhook/switchhook/pkg/vendors"
+)
+
+const commanded = `tenants:
+  - name: acme
+    region: CZ
+    exchanges:
+      - vendor: ipex
+        webhook: {username: webhook, password: correct-horse-battery}
+        api: {url: "https://ipbxapi.voipex.io", auth_url: "https://auth.voipex.io", username: karel, password: hunter2}
+      - vendor: xvb
+        webhook: {access_code: "10019"}
+      - vendor: nobody
+  - name: globex
+    region: SK
+    exchanges:
+      - vendor: mcn
+        name: nitra
+        webhook: {account_id: 10123, secret: SecretToken}
+        api: {url: "https://api.mcntele.com/v2/rest", token: hunter2, vpbx_id: 42}
+`
+
+func TestCommanders(t *testing.T) {
+	c, err := config.Parse([]byte(commanded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := vendors.Commanders(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []event.Origin{
+		{Vendor: "ipex", Tenant: "acme", Exchange: "ipex"},
+		{Vendor: "mcn", Tenant: "globex", Exchange: "nitra"},
+	}
+	if len(have) != len(want) {
+		t.Errorf("want those with an api, %v, have %v", want, slices.Collect(maps.Keys(have)))
+	}
+	for _, origin := range want {
+		x := have[origin]
+		if x == nil || x.Origin() != origin {
+			t.Errorf("want %v under its origin, have %v", origin, x)
+			continue
+		}
+		if want, have := vendors.Capabilities()[origin.Vendor], x.Capabilities(); !slices.Equal(want, have) {
+			t.Errorf("%v: want the capabilities of the vendor, %v, have %v", origin, want, have)
+		}
+	}
+}
+
+func TestCommandersProblems(t *testing.T) {
+	text := strings.NewReplacer("https://ipbx", "ipbx", ", vpbx_id: 42", "").Replace(commanded)
+	c, err := config.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = vendors.Commanders(c)
+	for _, want := range []string{
+		"line 7: tenants[0].exchanges[0].api.url: want an address", "line 17: tenants[1].exchanges[0].api.vpbx_id: is missing",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %s, have %v", want, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("want no secret, have %v", err)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	if want, have := vendors.Names(), slices.Sorted(maps.Keys(vendors.Capabilities())); !slices.Equal(want, have) {
+		t.Errorf("want the capabilities of %v, have those of %v", want, have)
+	}
+}
