@@ -19,6 +19,9 @@ import (
 
 // options reads the command line and the configuration, and says all that is wrong with them at once.
 func (f *flags) options(set *pflag.FlagSet) (sim.Options, error) {
+	if err := onlyWith(set, "--serve", servingFlags()); err != nil {
+		return sim.Options{}, err
+	}
 	o := f.Options
 	o.Clock = f.order == byClock
 	var startErr, chaosErr error
@@ -51,29 +54,40 @@ func (f *flags) options(set *pflag.FlagSet) (sim.Options, error) {
 	return o, nil
 }
 
+// checks collects what is wrong with a command line.
+type checks []error
+
+func (c *checks) check(ok bool, format string, args ...any) {
+	if !ok {
+		*c = append(*c, cli.Usage(format, args...))
+	}
+}
+
+// ranges checks the flags of register and of registerTraffic.
 func (f *flags) ranges() error {
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, cli.Usage(format, args...))
-		}
-	}
-	check(f.Calls >= 0, "--calls: want 0 or more, have %d", f.Calls)
-	check(f.Rate >= 0, "--rate: want 0 or more, have %v", f.Rate)
-	check(f.Speed >= 0, "--speed: want 0 or more, have %v", f.Speed)
-	check(f.Connections >= 0, "--connections: want 0 or more, have %d", f.Connections)
-	check(f.Teams >= 1, "--teams: want 1 or more, have %d", f.Teams)
-	check(f.order == byCall || f.order == byClock, "--order: want %s or %s, have %q", byCall, byClock, f.order)
+	var c checks
+	c.check(f.Calls >= 0, "--calls: want 0 or more, have %d", f.Calls)
+	c.check(f.Rate >= 0, "--rate: want 0 or more, have %v", f.Rate)
+	c.check(f.Connections >= 0, "--connections: want 0 or more, have %d", f.Connections)
+	c.check(f.order == byCall || f.order == byClock, "--order: want %s or %s, have %q", byCall, byClock, f.order)
 	if f.order == byClock {
-		check(f.Rate == 0, "--rate: want none with --order clock, where the exchanges' clocks say when calls begin")
-		check(f.Connections <= 1, "--connections: want 1 with --order clock, which sends one request at a time")
+		c.check(f.Rate == 0, "--rate: want none with --order clock, where the exchanges' clocks say when calls begin")
+		c.check(f.Connections <= 1, "--connections: want 1 with --order clock, which sends one request at a time")
 	}
-	check(f.Timeout > 0, "--timeout: want more than 0, have %v", f.Timeout)
+	return errors.Join(f.sharedRanges(), errors.Join(c...))
+}
+
+// sharedRanges checks the flags of register.
+func (f *flags) sharedRanges() error {
+	var c checks
+	c.check(f.Speed >= 0, "--speed: want 0 or more, have %v", f.Speed)
+	c.check(f.Teams >= 1, "--teams: want 1 or more, have %d", f.Teams)
+	c.check(f.Timeout > 0, "--timeout: want more than 0, have %v", f.Timeout)
 	for _, vendor := range f.vendors {
-		check(slices.Contains(vendors(), vendor),
+		c.check(slices.Contains(vendors(), vendor),
 			"--vendors: want some of %s, have %q", strings.Join(vendors(), ", "), vendor)
 	}
-	return errors.Join(errs...)
+	return errors.Join(c...)
 }
 
 func startTime(text string) (time.Time, error) {

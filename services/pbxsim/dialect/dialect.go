@@ -135,3 +135,20 @@ func broken(at time.Time, event string, status int, r Request) Message {
 
 // huge is more than an ingress reads.
 func huge() []byte { return bytes.Repeat([]byte(" "), 65<<10) }
+
+// CallID returns what the exchange calls a call where it is asked, also if its events do not say so.
+func (e *Exchange) CallID(c *flow.Call) string {
+	switch e.Vendor {
+	case "ipex":
+		return ipexID(c, 0)
+	case "mcn":
+		return mcnID(c)
+	default:
+		return xvbID(c, 0)
+	}
+}
+
+// CanTell reports whether a dialect has words for a call of that direction.
+func CanTell(d Dialect, direction flow.Direction) bool {
+	return direction != flow.Internal || slices.Contains(d.Scenarios(), flow.InternalAnswered)
+}

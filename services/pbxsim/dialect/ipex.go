@@ -44,8 +44,8 @@ func ipexVariants(e *Exchange, c *config.Exchange) ([]Dialect, error) {
 func (d *ipexDialect) Variant() string            { return d.variant }
 func (d *ipexDialect) Scenarios() []flow.Scenario { return scenarios() }
 
-// id is Asterisk's: seconds and a serial number. Legs count on from the call.
-func (d *ipexDialect) id(c *flow.Call, leg int) string {
+// ipexID is Asterisk's: seconds and a serial number. Legs count on from the call.
+func ipexID(c *flow.Call, leg int) string {
 	return fmt.Sprintf("%d.%d", c.Start.Unix(), c.Number*10+int64(leg))
 }
 
@@ -58,7 +58,7 @@ func (d *ipexDialect) Call(c *flow.Call) []Message {
 		}
 		message := message(c, m, event, kind)
 		message.Request = d.post(append([]field{{"EventName", event}}, fields...))
-		message.Key = d.id(c, 0)
+		message.Key = ipexID(c, 0)
 		messages = append(messages, message)
 	}
 	return messages
@@ -69,7 +69,7 @@ func (d *ipexDialect) moment(c *flow.Call, m flow.Moment) (event, kind string, f
 	switch m.Kind {
 	case flow.Entered:
 		return "NewCall", "call.new", d.entered(c)
-	case flow.Rang:
+	case flow.Alerted, flow.Rang:
 		return d.ringing, "call.ringing", d.leg(c, m.Agent)
 	case flow.PickedUp:
 		return "Answered", "call.answered", d.leg(c, m.Agent)
@@ -79,7 +79,7 @@ func (d *ipexDialect) moment(c *flow.Call, m flow.Moment) (event, kind string, f
 		return "CancelAttendedTransfer", "call.transfer_cancelled", d.consultation(c, m)
 	case flow.Left:
 		wholeTells := c.Outcome != flow.OutcomeAnswered && c.Direction != flow.Outgoing
-		queueGoesOn := m.Cause == flow.NoAnswer && c.AnsweredBy != ""
+		queueGoesOn := m.Cause == flow.NoAnswer && c.AnsweredBy != "" && c.Queue != ""
 		if wholeTells || queueGoesOn {
 			return "", "", nil
 		}
@@ -125,12 +125,17 @@ func (d *ipexDialect) parties(c *flow.Call) (from, to string) {
 	return c.Outside.Local(d.Region), c.Line.Local(d.Region)
 }
 
-// direction is told by the called side of an internal call, once its phone rings.
-func (d *ipexDialect) direction(c *flow.Call, internal string) string {
-	if c.Direction == flow.Internal {
-		return internal + d.local
+// direction is seen from the phone of an agent; for nil, that of the called side of an internal call. Whoever an outgoing
+// call is transferred to is called from within.
+func (d *ipexDialect) direction(c *flow.Call, a *flow.Agent) string {
+	switch {
+	case c.Direction == flow.Incoming, c.Direction == flow.Outgoing && (a == nil || a == c.From):
+		return string(c.Direction)
+	case a == c.From:
+		return "outgoing" + d.local
+	default:
+		return "incoming" + d.local
 	}
-	return string(c.Direction)
 }
 
 func (d *ipexDialect) entered(c *flow.Call) []field {
@@ -138,10 +143,10 @@ func (d *ipexDialect) entered(c *flow.Call) []field {
 	if d.rewrite && c.Direction == flow.Incoming && !c.Withheld() {
 		from = c.Outside.E164()
 	}
-	fields := []field{{"Line", nil}, {"UniqueId", d.id(c, 0)}}
+	fields := []field{{"Line", nil}, {"UniqueId", ipexID(c, 0)}}
 	fields = append(fields, d.link(c)...)
 	return append(fields, field{"From", d.number(from)}, field{"To", d.number(to)},
-		field{"Direction", d.direction(c, "outgoing")})
+		field{"Direction", d.direction(c, c.From)})
 }
 
 // leg returns the fields of an event about an agent's phone; or, for nil, about the call as a whole.
@@ -160,15 +165,15 @@ func (d *ipexDialect) leg(c *flow.Call, a *flow.Agent) []field {
 		{"Login", d.text(login)},
 	}
 	if d.linked {
-		fields = append(fields, field{"UniqueId", d.id(c, leg)})
+		fields = append(fields, field{"UniqueId", ipexID(c, leg)})
 	} else {
-		fields = append(fields, field{"UniqueId", d.id(c, 0)})
+		fields = append(fields, field{"UniqueId", ipexID(c, 0)})
 	}
 	fields = append(fields, d.link(c)...)
 	if c.Queue != "" {
 		fields = append(fields, field{"Queue", c.Queue})
 	}
-	return append(fields, field{"Direction", d.direction(c, "incoming")})
+	return append(fields, field{"Direction", d.direction(c, a)})
 }
 
 // consultation names the colleague as the called number.
@@ -182,7 +187,7 @@ func (d *ipexDialect) link(c *flow.Call) []field {
 	if !d.linked {
 		return nil
 	}
-	return []field{{"linkedid", d.id(c, 0)}}
+	return []field{{"linkedid", ipexID(c, 0)}}
 }
 
 // record has the keys of the exchange's own call record.
@@ -198,7 +203,7 @@ func (d *ipexDialect) record(c *flow.Call) []field {
 	}
 	file := ""
 	if c.Recording {
-		file = c.Start.In(d.Location).Format("2006/01/02/") + d.id(c, 0) + ".wav"
+		file = c.Start.In(d.Location).Format("2006/01/02/") + ipexID(c, 0) + ".wav"
 	}
 	return []field{
 		{"calldate", c.Start.In(d.Location).Format(time.DateTime)},
@@ -212,8 +217,8 @@ func (d *ipexDialect) record(c *flow.Call) []field {
 		{"way", way},
 		{"trunk", "trunk-1"},
 		{"hangupcause", cause},
-		{"uniqueid", d.id(c, 0)},
-		{"linkedid", d.id(c, 0)},
+		{"uniqueid", ipexID(c, 0)},
+		{"linkedid", ipexID(c, 0)},
 		{"queue", d.text(c.Queue)},
 	}
 }

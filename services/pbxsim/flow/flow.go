@@ -43,6 +43,9 @@ const (
 	InternalAnswered Scenario = "internal_answered"
 	// InternalUnanswered goes from one phone of a team to another, which does not.
 	InternalUnanswered Scenario = "internal_unanswered"
+	// Clicked is made by the exchange because somebody asked it to: the phone of who asked rings first. It is never made
+	// up by a team.
+	Clicked Scenario = "clicked"
 )
 
 // Direction is which way a call goes, seen from the exchange.
@@ -83,6 +86,8 @@ type Kind int
 const (
 	// Entered: the call exists. The agent is who makes it; nil for an incoming call.
 	Entered Kind = iota + 1
+	// Alerted: the agent's own phone rings, because the agent asked the exchange for the call.
+	Alerted
 	// Rang: the agent's phone begins to ring. In an outgoing call the far side rings, and the agent hears it.
 	Rang
 	// PickedUp: the agent answers. In an outgoing call the far side answers, and the agent hears it.
@@ -123,7 +128,7 @@ type Moment struct {
 	At    time.Duration // since the call began; whole seconds
 	Kind  Kind
 	Agent *Agent // whose phone it is about; nil for the call as a whole
-	To    *Agent // the other side of a consultation
+	To    *Agent // the other side of a consultation; of Rang, who offers the call, if the phone rings for a transfer
 	Cause Cause  // of Left and Ended
 }
 

@@ -53,7 +53,7 @@ func (c *Call) Legs() []*Leg {
 			of(m.Agent).turn(Ringing, m.At)
 		case m.Kind == PickedUp:
 			of(m.Agent).turn(Talking, m.At)
-			if c.From != nil {
+			if c.From != nil && of(c.From).lasts() {
 				of(c.From).turn(Talking, m.At)
 			}
 		case m.Kind == Left:
@@ -72,7 +72,7 @@ const lasting = -1
 
 // turn ends what the phone does, and begins something else.
 func (l *Leg) turn(kind SpanKind, at time.Duration) {
-	if n := len(l.Spans); n > 0 && l.Spans[n-1].Kind == kind && l.Spans[n-1].To == lasting {
+	if l.lasts() && l.Spans[len(l.Spans)-1].Kind == kind {
 		return
 	}
 	l.stop(at)
@@ -80,7 +80,13 @@ func (l *Leg) turn(kind SpanKind, at time.Duration) {
 }
 
 func (l *Leg) stop(at time.Duration) {
-	if n := len(l.Spans); n > 0 && l.Spans[n-1].To == lasting {
-		l.Spans[n-1].To = at
+	if l.lasts() {
+		l.Spans[len(l.Spans)-1].To = at
 	}
+}
+
+// lasts reports whether the phone is in the call.
+func (l *Leg) lasts() bool {
+	n := len(l.Spans)
+	return n > 0 && l.Spans[n-1].To == lasting
 }

@@ -1,6 +1,10 @@
 package flow
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Number is an outside telephone number. The zero value is a withheld one.
 type Number struct {
@@ -76,4 +80,64 @@ func (p plan) number(prefixes []string, index uint64) Number {
 	digits := (index*382_043 + 777_888) % 1_000_000
 	prefix := prefixes[index%uint64(len(prefixes))]
 	return Number{p.region, p.country, p.trunk, fmt.Sprintf("%s%06d", prefix, digits)}
+}
+
+// OwnNumber returns a number of an exchange itself, by its place in the configuration. No team has it.
+func OwnNumber(region string, exchange int) Number {
+	return planOf(region).landline(uint64(MaxTeams*64 + exchange))
+}
+
+// maxExtension is the length of the longest number that is dialled within an exchange.
+const maxExtension = 6
+
+// IsExtension reports whether an exchange takes what was dialled for one of its own phones.
+func IsExtension(dialled string) bool {
+	return len(dialled) > 0 && len(dialled) <= maxExtension && isDigits(dialled)
+}
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// ReadNumber reads an outside number as it is dialled at an exchange of the region: with "+" or "00", as in the country
+// itself, or E.164 without the plus. It is not ok if no number can be meant.
+func ReadNumber(dialled, region string) (n Number, ok bool) {
+	digits, international := strings.CutPrefix(dialled, "+")
+	if !international {
+		digits, international = strings.CutPrefix(dialled, "00")
+	}
+	if !isDigits(digits) || len(digits) <= maxExtension || len(digits) > 15 {
+		return Number{}, false
+	}
+	if international {
+		return foreign(digits), true
+	}
+	home := planOf(region)
+	for _, prefix := range []string{home.trunk, ""} {
+		if rest, ok := strings.CutPrefix(digits, prefix); ok && slices.Contains(home.sizes(), len(rest)) {
+			return Number{home.region, home.country, home.trunk, rest}, true
+		}
+	}
+	return foreign(digits), true
+}
+
+// foreign reads E.164 without its plus. A country without a plan stays in the rest of the number.
+func foreign(digits string) Number {
+	for _, region := range []string{"CZ", "SK", "RU", "HU"} {
+		p := planOf(region)
+		if rest, ok := strings.CutPrefix(digits, p.country); ok && slices.Contains(p.sizes(), len(rest)) {
+			return Number{p.region, p.country, p.trunk, rest}
+		}
+	}
+	return Number{Subscriber: digits}
+}
+
+// sizes returns how long the numbers of a country are, without code and trunk prefix.
+func (p plan) sizes() []int {
+	switch p.region {
+	case "RU":
+		return []int{10}
+	case "HU":
+		return []int{8, 9}
+	default:
+		return []int{9}
+	}
 }

@@ -77,18 +77,34 @@ type Team struct {
 func NewTeam(seed uint64, site Site, number, place int) *Team {
 	t := &Team{seed: seed, site: site, plan: planOf(site.Region), number: number, state: map[*Agent]ShiftKind{}}
 	t.line = t.plan.landline(t.index(customers))
-	queue := queueName(place)
-	for i := range TeamSize {
-		person := place*TeamSize + i
-		login := loginName(person)
-		agent := &Agent{fmt.Sprint(100 + person), login, login + "@" + site.Tenant + ".example", queue}
-		t.agents = append(t.agents, agent)
+	t.agents = members(site.Tenant, place)
+	for _, agent := range t.agents {
 		t.state[agent] = LoggedIn
 		if site.Agents {
 			t.state[agent] = LoggedOut
 		}
 	}
 	return t
+}
+
+// members returns the people of the team at that place of a tenant.
+func members(tenant string, place int) []*Agent {
+	var agents []*Agent
+	for i := range TeamSize {
+		person := place*TeamSize + i
+		login := loginName(person)
+		agents = append(agents, &Agent{fmt.Sprint(100 + person), login, login + "@" + tenant + ".example", queueName(place)})
+	}
+	return agents
+}
+
+// People returns the people of so many teams of a tenant, those of the first team first.
+func People(tenant string, teams int) []*Agent {
+	var agents []*Agent
+	for place := range teams {
+		agents = append(agents, members(tenant, place)...)
+	}
+	return agents
 }
 
 // index numbers everything outside that belongs to a team.

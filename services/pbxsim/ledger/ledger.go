@@ -7,7 +7,7 @@ import "time"
 // Version is the version of the format.
 const Version = 1
 
-// Entry is one line of a ledger: a *Run, *Sent, *Call, *Agent or *Done.
+// Entry is one line of a ledger: a *Run, *Sent, *Call, *Agent, *Command or *Done.
 type Entry interface{ entry() string }
 
 // Run opens a ledger.
@@ -120,6 +120,27 @@ type Agent struct {
 	At        time.Time `json:"at"`
 }
 
+// Command is a request of somebody who wants an exchange to do something, and what it was answered. It comes once it is
+// answered; the truth about the call that it made follows.
+type Command struct {
+	Command  int64             `json:"command"`          // 1 for the first that came
+	Vendor   string            `json:"vendor"`           // whose interface it came to
+	Tenant   string            `json:"tenant,omitempty"` // empty when the credentials were refused
+	Exchange string            `json:"exchange,omitempty"`
+	Action   string            `json:"action"` // originate, hangup, transfer, transfer_cancel
+	Method   string            `json:"method"`
+	Path     string            `json:"path"`
+	Asked    map[string]string `json:"asked,omitempty"` // its parameters, by the vendor's names, without credentials
+	Chaos    string            `json:"chaos,omitempty"` // fail, drop, drop_before
+	Call     int64             `json:"call,omitempty"`  // that it made, ended or moved; none when it was not carried out
+	CallID   string            `json:"call_id,omitempty"`
+	Status   int               `json:"status"`           // 0 when the connection was dropped instead of an answer
+	Answer   string            `json:"answer,omitempty"` // its body; also one that was dropped
+
+	ReceivedAt time.Time `json:"received_at"`
+	AnsweredAt time.Time `json:"answered_at"` // or dropped
+}
+
 // Done closes a ledger. It is missing when the simulation was killed.
 type Done struct {
 	Calls             int64            `json:"calls"` // begun
@@ -131,8 +152,9 @@ type Done struct {
 	P99Millis         float64          `json:"p99_millis"`
 }
 
-func (*Run) entry() string   { return "run" }
-func (*Sent) entry() string  { return "sent" }
-func (*Call) entry() string  { return "call" }
-func (*Agent) entry() string { return "agent" }
-func (*Done) entry() string  { return "done" }
+func (*Run) entry() string     { return "run" }
+func (*Sent) entry() string    { return "sent" }
+func (*Call) entry() string    { return "call" }
+func (*Agent) entry() string   { return "agent" }
+func (*Command) entry() string { return "command" }
+func (*Done) entry() string    { return "done" }

@@ -90,7 +90,7 @@ func decode(line []byte) (Entry, error) {
 }
 
 func blank(kind string) Entry {
-	for _, e := range []Entry{&Run{}, &Sent{}, &Call{}, &Agent{}, &Done{}} {
+	for _, e := range []Entry{&Run{}, &Sent{}, &Call{}, &Agent{}, &Command{}, &Done{}} {
 		if e.entry() == kind {
 			return e
 		}

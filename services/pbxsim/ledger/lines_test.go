@@ -37,6 +37,11 @@ func entries() []ledger.Entry {
 				Dialing: []ledger.Span{{noon, noon}}, Talking: []ledger.Span{{noon, noon}}, Answered: true,
 			}},
 		},
+		&ledger.Command{
+			Command: 1, Vendor: "ipex", Tenant: "acme", Exchange: "prague", Action: "originate", Method: "POST", Path: "/calls",
+			Asked: map[string]string{"to": "777888990"}, Chaos: "drop", Call: 1, CallID: "1412256225.1941",
+			Status: 200, Answer: "{}", ReceivedAt: noon, AnsweredAt: noon,
+		},
 		&ledger.Done{
 			Calls: 1, Requests: 2, Statuses: map[string]int64{"200": 2}, Seconds: 1.5, RequestsPerSecond: 1.3,
 			P50Millis: 0.5, P99Millis: 9,
@@ -74,7 +79,7 @@ func TestEveryLineSaysItsType(t *testing.T) {
 	}
 	_ = w.Flush()
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	for i, want := range []string{"run", "agent", "sent", "call", "done"} {
+	for i, want := range []string{"run", "agent", "sent", "call", "command", "done"} {
 		if !strings.HasPrefix(lines[i], `{"type":"`+want+`",`) {
 			t.Errorf("want type %s first, have %s", want, lines[i])
 		}

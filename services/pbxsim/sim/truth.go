@@ -10,9 +10,13 @@ import (
 
 // truth is what the ledger says about a call.
 func (l *line) truth(c *flow.Call, messages []dialect.Message) *ledger.Call {
+	key := ""
+	if n := len(messages); n > 0 {
+		key = messages[n-1].Key
+	}
 	return &ledger.Call{
 		Call: c.Number, Tenant: l.exchange.Tenant, Vendor: l.exchange.Vendor, Exchange: l.exchange.Name,
-		Variant: l.dialect.Variant(), Key: messages[len(messages)-1].Key,
+		Variant: l.dialect.Variant(), Key: key,
 		Scenario: string(c.Scenario), Direction: string(c.Direction), Caller: c.Caller(), Callee: c.Callee(),
 		Queue: c.Queue, Rang: c.Rang, AnsweredBy: c.AnsweredBy, TransferredTo: c.TransferredTo,
 		Outcome: string(c.Outcome), Missed: c.Missed, Start: c.Start,
