@@ -9,6 +9,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/service"
 	"github.com/switchhook/switchhook/pkg/vendors"
 	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
+	commandrelay "github.com/switchhook/switchhook/services/command-relay/live"
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
 )
 
@@ -17,7 +18,7 @@ func main() {
 	for _, vendor := range vendors.Names() {
 		parts = append(parts, service.Ingress(vendor))
 	}
-	parts = append(parts, contactlookup.Part(), agentstate.Part())
+	parts = append(parts, contactlookup.Part(), agentstate.Part(), commandrelay.Part())
 	cli.Main(service.Standalone("Runs all of Switchhook in one process, on an embedded NATS server.", startNATS, parts...))
 }
 
