@@ -94,7 +94,7 @@ func (l *life) begin() (commands.Step, error) {
 	if refused == "" {
 		refused = l.relay.limits().Check(l.record, l.revision, l.facts.Policy, l.relay.Now())
 	}
-	return l.apply(commands.Begin(l.record, resumed, refused, l.facts.Region, l.relay.Now()))
+	return l.apply(commands.Begin(l.record, l.arrival, refused, l.facts.Region, l.relay.Now()))
 }
 
 // send sends the command to the exchange, once.
@@ -106,7 +106,7 @@ func (l *life) send(until time.Time) (commands.Step, error) {
 	ctx, cancel := context.WithDeadline(l.ctx, until)
 	defer cancel()
 	began := l.relay.Now()
-	done, err := l.relay.commander(decision.Command).Execute(ctx, decision.Command)
+	done, err := l.relay.carryOut(ctx, decision.Command)
 	l.relay.metrics.sent(l.arrival, err, l.relay.Now().Sub(began))
 	return l.insist(func() commands.Step { return commands.Answer(l.record, done, err, l.facts.Region, l.relay.Now()) })
 }
@@ -229,10 +229,15 @@ func (r *Relay) calls(tenant string) (all []*call.Call) {
 	return all
 }
 
-func (r *Relay) commander(c command.Command) command.Exchange {
+// carryOut gives a command to its exchange, which a new configuration may have taken away.
+func (r *Relay) carryOut(ctx context.Context, c command.Command) (command.Done, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.settings.commanders[c.Origin]
+	commander := r.settings.commanders[c.Origin]
+	r.mu.Unlock()
+	if commander == nil {
+		return command.Done{}, fault.New(fault.Invalid, "the exchange %s is no longer configured for commands", c.Origin.Exchange)
+	}
+	return commander.Execute(ctx, c)
 }
 
 // limits counts the commands of the bucket.

@@ -36,6 +36,8 @@ const (
 	settling = time.Second
 	// settledWithin is how long that is done for each.
 	settledWithin = time.Hour
+	// repeatedWithin is how young outcomes are published again at the start: JetStream still remembers the ids of those that were.
+	repeatedWithin = 90 * time.Second
 	// answered is how long whoever asks waits for the decision about their command.
 	answered = 5 * time.Second
 )

@@ -13,15 +13,33 @@ import (
 func (r *Relay) settle() (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return func() error {
-			for sleep(ctx, settling) {
-				if r.Ready() == nil {
-					r.settleAll(ctx)
+			for repeated := false; sleep(ctx, settling); {
+				if r.Ready() != nil {
+					continue
 				}
+				if !repeated {
+					repeated = true
+					r.repeat(ctx)
+				}
+				r.settleAll(ctx)
 			}
 			return nil
 		}, func(error) {
 			cancel()
 		}
+}
+
+// repeat publishes what may not have been published, since whoever stored it crashed before. What was, JetStream passes over
+// for as long as it remembers.
+func (r *Relay) repeat(ctx context.Context) {
+	for _, row := range r.records.Rows() {
+		if r.Now().Sub(row.Value.GetSince().AsTime()) > repeatedWithin {
+			continue
+		}
+		if err := r.tell(ctx, commands.Told(row.Value)); err != nil {
+			r.Log.Warn("outcome of a command not published again", "command", row.Value.GetCommandId(), "err", err)
+		}
+	}
 }
 
 func (r *Relay) settleAll(ctx context.Context) {
@@ -35,6 +53,10 @@ func (r *Relay) settleAll(ctx context.Context) {
 		}
 		young[rec.GetTenant()] = append(young[rec.GetTenant()], rec)
 		keys[rec.GetCommandId()], revisions[rec.GetCommandId()] = key, row.Revision
+		if step := commands.Abandon(rec, r.region(rec.GetTenant()), now); step.Store != nil {
+			r.settleOne(ctx, key, row.Revision, step)
+			continue
+		}
 		lost[rec.GetTenant()] = lost[rec.GetTenant()] || rec.GetOutcome().GetOutcome() == pbxv1.Command_UNKNOWN
 	}
 	for tenant := range lost {
@@ -52,6 +74,16 @@ func (r *Relay) settleAll(ctx context.Context) {
 			r.settleOne(ctx, keys[id], revisions[id], step)
 		}
 	}
+}
+
+// region returns a tenant's.
+func (r *Relay) region(tenant string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.settings.tenants[tenant]; t != nil {
+		return t.Region
+	}
+	return ""
 }
 
 // settleOne stores and publishes; when somebody else was faster, there is nothing left to do.
