@@ -23,7 +23,7 @@ configuration names must be there.`,
 		Example: "  pbxctl config check switchhook.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := service.Load(args[0], service.Part{Check: directories.Check})
+			_, err := service.Load(args[0], service.Part{Check: directories.Check}, service.Part{Check: checkCommanders})
 			wrong, ok := errors.AsType[*config.FileError](err)
 			if !ok {
 				return err

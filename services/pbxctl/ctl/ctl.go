@@ -1,5 +1,5 @@
-// Package ctl is the operator's tool: it shows what JetStream keeps and what services know, checks a configuration, and
-// sends what was quarantined through again.
+// Package ctl is the operator's tool: it shows what JetStream keeps and what services know, checks a configuration,
+// sends commands to exchanges, and what was quarantined through again.
 package ctl
 
 import (
@@ -51,8 +51,8 @@ func New(o Options) *cobra.Command {
 		o.Patience = 10 * time.Second
 	}
 	a := &app{Options: o, color: "auto"}
-	cmd := group("pbxctl", "Look at calls, agents, contacts, events and the quarantine", `Look at telephone events and at the quarantine, as NATS JetStream keeps them, and ask the services
-what they know of calls, agents and contacts.
+	cmd := group("pbxctl", "Look at calls, agents, contacts, events and the quarantine, and make calls", `Look at telephone events and at the quarantine, as NATS JetStream keeps them, and ask the services
+what they know of calls, agents and contacts, or to make, end and transfer calls.
 
 Exit codes:
   0  it is done, or what was checked is right
@@ -62,11 +62,14 @@ Exit codes:
   pbxctl agents --tenant acme --queue NOC --state available
   pbxctl agents stats --tenant acme --day yesterday
   pbxctl contact lookup 777123456 --tenant acme --explain
+  pbxctl call originate 777123456 --tenant acme --vendor ipex --as alice
+  pbxctl call originate 777123456 --tenant acme --vendor mcn --extension 200 --dry-run
+  pbxctl commands audit --tenant acme --since 24h
   pbxctl config check switchhook.yaml
   pbxctl quarantine ls
   source <(pbxctl completion bash)`,
-		a.eventsCommand(), a.callsCommand(), a.agentsCommand(), a.contactCommand(), a.decodeCommand(), a.configCommand(),
-		a.quarantineCommand())
+		a.eventsCommand(), a.callsCommand(), a.agentsCommand(), a.callCommand(), a.commandsCommand(), a.contactCommand(),
+		a.decodeCommand(), a.configCommand(), a.quarantineCommand())
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
 	flags.Var(&a.color, "color",

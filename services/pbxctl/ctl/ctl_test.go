@@ -180,6 +180,7 @@ func TestCommandLine(t *testing.T) {
 		"a group of contacts":     {[]string{"contact"}, 0, "forget", ""},
 		"check nothing":           {[]string{"config", "check"}, 2, "", "accepts 1 arg(s)"},
 		"list with a wildcard":    {[]string{"quarantine", "ls", "--tenant", "*"}, 2, "", "--tenant: want a name of a-z, 0-9 and -"},
+		"a group of commands":     {[]string{"commands"}, 0, "capabilities", ""},
 		"show nothing":            {[]string{"quarantine", "show"}, 2, "", "accepts 1 arg(s)"},
 		"show anything":           {[]string{"quarantine", "show", ""}, 2, "", "an id is empty"},
 		"redrive nothing":         {[]string{"quarantine", "redrive"}, 2, "", "want either ids or --all"},
@@ -252,5 +253,8 @@ pbxctl config check: testdata/broken.yaml: problems found: 3
 	if want != r.stderr {
 		t.Errorf("want %s\nhave %s", want, r.stderr)
 	}
+	run(t, world(), "config", "check", "testdata/commands.yaml").want(t, 0, "", "")
+	run(t, world(), "config", "check", "testdata/broken-api.yaml").want(t, 1, "",
+		"testdata/broken-api.yaml:7: tenants[0].exchanges[0].api.token: is missing\n")
 	run(t, world(), "config", "check", "testdata/none.yaml").want(t, 1, "", "testdata/none.yaml: no such file")
 }

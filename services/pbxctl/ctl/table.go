@@ -26,9 +26,12 @@ func (a *app) canvas(cmd *cobra.Command, out io.Writer) canvas {
 func (c canvas) heading(text string) { fmt.Fprintf(c, "\n%s\n", c.paint(bold, clean(text))) }
 
 // field writes a value behind its name; nothing for an empty value.
-func (c canvas) field(name, value string) {
-	if value != "" {
-		fmt.Fprintf(c, "%s%s%s\n", c.paint(bold, fmt.Sprintf("%-12s", name)), gap, clean(value))
+func (c canvas) field(name, value string) { c.value(name, cell{value, plain}) }
+
+// value is field in a style of its own.
+func (c canvas) value(name string, value cell) {
+	if value.text != "" {
+		fmt.Fprintf(c, "%s%s%s\n", c.paint(bold, fmt.Sprintf("%-12s", name)), gap, c.paint(value.style, clean(value.text)))
 	}
 }
 
