@@ -8,7 +8,7 @@ TOOL    := $(GO) tool -modfile=tools/go.mod
 MAIN    ?= main
 FUZZTIME ?= 10s
 
-SERVICES := $(notdir $(wildcard services/*))
+SERVICES := $(notdir $(patsubst %/main.go,%,$(wildcard services/*/main.go)))
 
 .PHONY: check help build test demo generate generate-check breaking lint arch fuzz chaos bench clean
 
