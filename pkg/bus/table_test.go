@@ -20,14 +20,7 @@ import (
 // background runs an actor until the test ends.
 func background(t *testing.T, execute func() error, interrupt func(error)) {
 	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- execute() }()
-	t.Cleanup(func() {
-		interrupt(nil)
-		if err := <-done; err != nil {
-			t.Errorf("want the actor to end without error, have %v", err)
-		}
-	})
+	bustest.Run(t, func(g *run.Group) { g.Add(execute, interrupt) })
 }
 
 func newTable(t *testing.T, b *bus.Bus, ttl time.Duration) *bus.Table[*pbxv1.AgentStatus] {

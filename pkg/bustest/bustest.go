@@ -2,12 +2,15 @@
 package bustest
 
 import (
+	"context"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/oklog/run"
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bus/embedded"
@@ -108,3 +111,25 @@ func Eventually(t testing.TB, what string, condition func() bool) {
 		}
 	}
 }
+
+// Run runs the actors that join adds to a group, until the test ends or stop is called. They must end without an error.
+func Run(t testing.TB, join func(*run.Group)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var group run.Group
+	join(&group)
+	group.Add(func() error { <-ctx.Done(); return nil }, func(error) { cancel() })
+	done := make(chan error, 1)
+	go func() { done <- group.Run() }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("want the actors to end without an error, have %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// Replicas is how many servers of a test keep a copy.
+func Replicas() int { return 1 }

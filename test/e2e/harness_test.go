@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -118,51 +119,29 @@ func (r *night) startIngresses(t *testing.T, b *bus.Bus, c *config.Config) {
 func (r *night) startServices(t *testing.T) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	replicas := func() int { return 1 }
 	keeper := agentstate.New(agentstate.Options{
-		Bus: r.bus, Log: log, Replicas: replicas, Tenants: r.tenants, Clock: ofEvent, Now: r.clock.now,
+		Bus: r.bus, Log: log, Replicas: bustest.Replicas, Tenants: r.tenants, Clock: ofEvent, Now: r.clock.now,
 	})
 	resolver, err := contactlookup.New(contactlookup.Options{
-		Bus: r.bus, Log: log, Replicas: replicas, Tenants: r.tenants, Clock: ofEvent,
+		Bus: r.bus, Log: log, Replicas: bustest.Replicas, Tenants: r.tenants, Clock: ofEvent,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range keeper.Actors() {
-		run(t, a.Execute, a.Interrupt)
-	}
-	for _, a := range resolver.Actors() {
-		run(t, a.Execute, a.Interrupt)
-	}
+	bustest.Run(t, func(g *run.Group) {
+		keeper.Join(g)
+		resolver.Join(g)
+	})
 	bustest.Eventually(t, "both services ready", func() bool { return keeper.Ready() == nil && resolver.Ready() == nil })
 }
 
 // watch follows the buckets that agent-state made.
 func (r *night) watch(t *testing.T) {
 	t.Helper()
-	replicas := func() int { return 1 }
-	r.agentRows = bus.NewTable(r.bus, bus.TableOptions{Bucket: "pbx_agents", Replicas: replicas},
-		func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
-	r.callRows = bus.NewTable(r.bus, bus.TableOptions{Bucket: "pbx_calls", Replicas: replicas},
-		func() *pbxv1.CallStatus { return new(pbxv1.CallStatus) })
-	for _, maintain := range []func() (func() error, func(error)){r.agentRows.Maintain, r.callRows.Maintain} {
-		execute, interrupt := maintain()
-		run(t, execute, interrupt)
-	}
-}
-
-// run runs an actor until the test is over.
-func run(t *testing.T, execute func() error, interrupt func(error)) {
-	t.Helper()
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := execute(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		interrupt(nil)
-		running.Wait()
+	r.agentRows, r.callRows = r.bus.Agents(bustest.Replicas), r.bus.Calls(bustest.Replicas)
+	bustest.Run(t, func(g *run.Group) {
+		g.Add(r.agentRows.Maintain())
+		g.Add(r.callRows.Maintain())
 	})
 }
 

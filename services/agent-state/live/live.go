@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -52,9 +53,7 @@ func Part() service.Part {
 		})
 		env.Settings.OnChange(func(s *service.Settings) { k.Configure(s.Config.Tenants) })
 		env.AddReady(k.Ready)
-		for _, a := range k.Actors() {
-			env.Group.Add(a.Execute, a.Interrupt)
-		}
+		k.Join(env.Group)
 		return nil, nil
 	}}
 }
@@ -138,23 +137,15 @@ func (k *Keeper) Ready() error {
 	return nil
 }
 
-// Actor is something that runs until it is interrupted: the two arguments of run.Group.Add.
-type Actor struct {
-	Execute   func() error
-	Interrupt func(error)
-}
-
-// Actors returns what a keeper consists of.
-func (k *Keeper) Actors() []Actor {
-	actors := k.tables.actors()
-	add := func(execute func() error, interrupt func(error)) { actors = append(actors, Actor{execute, interrupt}) }
-	add(k.follow())
+// Join adds the actors that a keeper consists of to a group.
+func (k *Keeper) Join(g *run.Group) {
+	k.tables.join(g)
+	g.Add(k.follow())
 	announce, stop := k.every(tick, k.announce, k.wake)
-	add(func() error { defer k.publishing.Wait(); return announce() }, stop)
-	add(k.every(tick, k.pass, nil))
-	add(k.every(writeEvery, k.tables.write, nil))
-	add(k.serve())
-	return actors
+	g.Add(func() error { defer k.publishing.Wait(); return announce() }, stop)
+	g.Add(k.every(tick, k.pass, nil))
+	g.Add(k.every(writeEvery, k.tables.write, nil))
+	g.Add(k.serve())
 }
 
 // follow reads the stream, once it is known what the buckets hold of the time before it.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,24 +51,10 @@ func startConfigured(t testing.TB, server *bustest.Server, yaml string, metrics 
 		t.Fatal(err)
 	}
 	k := live.New(live.Options{
-		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: func() int { return 1 }, Tenants: c.Tenants,
+		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: bustest.Replicas, Tenants: c.Tenants,
 		DaysEvery: 100 * time.Millisecond, Metrics: metrics,
 	})
-	var group run.Group
-	for _, a := range k.Actors() {
-		group.Add(a.Execute, a.Interrupt)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	group.Add(func() error { <-ctx.Done(); return nil }, func(error) { cancel() })
-	done := make(chan error, 1)
-	go func() { done <- group.Run() }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("want the replica to end well, have %v", err)
-		}
-	})
-	t.Cleanup(stop)
+	stop := bustest.Run(t, k.Join)
 	bustest.Eventually(t, "the replica ready", func() bool { return k.Ready() == nil })
 	return &replica{k, stop}
 }
@@ -217,16 +202,11 @@ func TestBuckets(t *testing.T) {
 	b := server.Bus()
 	startReplica(t, server)
 	_, js := server.Raw()
-	agents := bus.NewTable(server.Connect(), bus.TableOptions{Bucket: "pbx_agents", Replicas: func() int { return 1 }},
-		func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
-	calls := bus.NewTable(server.Connect(), bus.TableOptions{Bucket: "pbx_calls", Replicas: func() int { return 1 }},
-		func() *pbxv1.CallStatus { return new(pbxv1.CallStatus) })
-	for _, maintain := range []func() (func() error, func(error)){agents.Maintain, calls.Maintain} {
-		execute, interrupt := maintain()
-		done := make(chan error, 1)
-		go func() { done <- execute() }()
-		t.Cleanup(func() { interrupt(nil); <-done })
-	}
+	agents, calls := server.Connect().Agents(bustest.Replicas), server.Connect().Calls(bustest.Replicas)
+	bustest.Run(t, func(g *run.Group) {
+		g.Add(agents.Maintain())
+		g.Add(calls.Maintain())
+	})
 	publish(t, b, &pbxv1.Agent{Kind: pbxv1.Agent_LOGIN, Queue: "NOC"})
 	publish(t, b, &pbxv1.Call{Kind: pbxv1.Call_RINGING, Queue: "NOC", Extension: "20"})
 	is := func(state pbxv1.AgentState) func() bool {
@@ -353,12 +333,8 @@ func TestOldDay(t *testing.T) {
 	server := bustest.Start(t)
 	b := server.Bus()
 	startReplica(t, server)
-	days := bus.NewTable(b, bus.TableOptions{Bucket: "pbx_statistics", Replicas: func() int { return 1 }},
-		func() *pbxv1.DayStatistics { return new(pbxv1.DayStatistics) })
-	execute, interrupt := days.Maintain()
-	done := make(chan error, 1)
-	go func() { done <- execute() }()
-	t.Cleanup(func() { interrupt(nil); <-done })
+	days := b.Days(bustest.Replicas)
+	bustest.Run(t, func(g *run.Group) { g.Add(days.Maintain()) })
 	bustest.Eventually(t, "the bucket of days", days.Loaded)
 	want := &pbxv1.DayStatistics{
 		Tenant: "acme", Day: "2020-01-31", Agents: []*pbxv1.AgentDay{{Id: "karel", Outgoing: 7}},

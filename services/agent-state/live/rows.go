@@ -32,9 +32,9 @@ type rows[T message] struct {
 }
 
 func newRows[T message](
-	k *Keeper, o bus.TableOptions, every time.Duration, value func(string) T, empty func() T,
+	k *Keeper, table *bus.Table[T], every time.Duration, value func(string) T,
 ) *rows[T] {
-	return &rows[T]{bus.NewTable(k.Bus, o, empty), k, every, value, map[string]time.Time{}}
+	return &rows[T]{table, k, every, value, map[string]time.Time{}}
 }
 
 // note notes that rows may have to be written.

@@ -6,15 +6,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/switchhook/switchhook/pkg/bus"
+	"github.com/oklog/run"
+
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 const (
-	// daysKept is how long they are kept.
-	daysKept = 90 * 24 * time.Hour
-	// callsKept is how long the bucket remembers that a call is over.
-	callsKept = 24 * time.Hour
 	// compareEvery is how often all rows are compared with what the core knows: a bucket may have been lost, and calls may
 	// have ended while nobody looked.
 	compareEvery = 3 * time.Second
@@ -32,25 +29,16 @@ type tables struct {
 
 func newTables(k *Keeper) *tables {
 	t := &tables{keeper: k}
-	options := func(bucket, description string, ttl time.Duration) bus.TableOptions {
-		return bus.TableOptions{Bucket: bucket, Description: description, TTL: ttl, Replicas: k.Replicas}
-	}
-	t.agents = newRows(k, options("pbx_agents", "What each agent does now", 0), 0, k.machine.Agent,
-		func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
-	t.calls = newRows(k, options("pbx_calls", "The calls that go on now", callsKept), 0, k.machine.Call,
-		func() *pbxv1.CallStatus { return new(pbxv1.CallStatus) })
-	t.days = newRows(k, options("pbx_statistics", "The figures of each day", daysKept), k.DaysEvery, t.day,
-		func() *pbxv1.DayStatistics { return new(pbxv1.DayStatistics) })
+	t.agents = newRows(k, k.Bus.Agents(k.Replicas), 0, k.machine.Agent)
+	t.calls = newRows(k, k.Bus.Calls(k.Replicas), 0, k.machine.Call)
+	t.days = newRows(k, k.Bus.Days(k.Replicas), k.DaysEvery, t.day)
 	return t
 }
 
-func (t *tables) actors() []Actor {
-	var all []Actor
-	add := func(execute func() error, interrupt func(error)) { all = append(all, Actor{execute, interrupt}) }
-	add(t.agents.Maintain())
-	add(t.calls.Maintain())
-	add(t.days.Maintain())
-	return all
+func (t *tables) join(g *run.Group) {
+	g.Add(t.agents.Maintain())
+	g.Add(t.calls.Maintain())
+	g.Add(t.days.Maintain())
 }
 
 func (t *tables) loaded() bool { return t.agents.Loaded() && t.calls.Loaded() && t.days.Loaded() }

@@ -10,6 +10,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/call"
 	"github.com/switchhook/switchhook/pkg/command"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/service"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/command-relay/commands"
 )
@@ -68,7 +69,7 @@ func (l *life) run() error {
 			return err
 		case step.Next != commands.ToWait:
 			return nil
-		case !sleep(l.ctx, max(time.Until(step.Until), 10*time.Millisecond)):
+		case !service.Sleep(l.ctx, max(time.Until(step.Until), 10*time.Millisecond)):
 			return fault.New(fault.Unavailable, "command %s: wait for whoever sends it: %w", l.arrival.ID(), l.ctx.Err())
 		}
 	}

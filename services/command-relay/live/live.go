@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -28,8 +29,6 @@ import (
 const Name = "command-relay"
 
 const (
-	// remembered is how long a key stands for its first command.
-	remembered = 24 * time.Hour
 	// lookback is from how long ago calls are followed at the start: a call that goes on may be ended or transferred.
 	lookback = 4 * time.Hour
 	// settling is how often it is looked what became of commands whose answer was lost.
@@ -58,9 +57,7 @@ func Part() service.Part {
 			}
 		})
 		env.AddReady(r.Ready)
-		for _, a := range r.Actors() {
-			env.Group.Add(a.Execute, a.Interrupt)
-		}
+		r.Join(env.Group)
 		return nil, nil
 	}}
 }
@@ -121,12 +118,7 @@ func New(o Options) (*Relay, error) {
 		o.Now = time.Now
 	}
 	r := &Relay{Options: o, metrics: newMetrics(o.Metrics), tracker: call.NewTracker(call.Options{})}
-	r.records = bus.NewTable(o.Bus, bus.TableOptions{
-		Bucket: "pbx_commands", Description: "What became of each command", TTL: remembered, Replicas: o.Replicas,
-	}, func() *pbxv1.CommandRecord { return new(pbxv1.CommandRecord) })
-	r.agents = bus.NewTable(o.Bus, bus.TableOptions{
-		Bucket: "pbx_agents", Description: "What each agent does now", Replicas: o.Replicas,
-	}, func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
+	r.records, r.agents = o.Bus.CommandRecords(o.Replicas), o.Bus.Agents(o.Replicas)
 	return r, r.Configure(o.Config)
 }
 
@@ -152,25 +144,16 @@ func (r *Relay) Ready() error {
 	return nil
 }
 
-// Actor is something that runs until it is interrupted: the two arguments of run.Group.Add.
-type Actor struct {
-	Execute   func() error
-	Interrupt func(error)
-}
-
-// Actors returns what a relay consists of.
-func (r *Relay) Actors() []Actor {
-	var actors []Actor
-	add := func(execute func() error, interrupt func(error)) { actors = append(actors, Actor{execute, interrupt}) }
-	add(r.carry())
-	add(r.Bus.Follow(bus.Following{
+// Join adds the actors that a relay consists of to a group.
+func (r *Relay) Join(g *run.Group) {
+	g.Add(r.carry())
+	g.Add(r.Bus.Follow(bus.Following{
 		Name: Name, Since: r.Now().Add(-lookback), Subjects: []string{event.Root + ".*.*.call.*"},
 		Handle: r.handle, CaughtUp: r.caughtUp,
 	}))
-	add(r.settle())
-	add(r.records.Maintain())
-	add(r.agents.Maintain())
-	return actors
+	g.Add(r.settle())
+	g.Add(r.records.Maintain())
+	g.Add(r.agents.Maintain())
 }
 
 // carry takes no commands before it is known what goes on.
@@ -179,7 +162,7 @@ func (r *Relay) carry() (execute func() error, interrupt func(error)) {
 	carrying, stop := r.Bus.Commands(Name, r)
 	return func() error {
 			for r.Ready() != nil {
-				if !sleep(ctx, 20*time.Millisecond) {
+				if !service.Sleep(ctx, 20*time.Millisecond) {
 					return nil
 				}
 			}
@@ -204,16 +187,4 @@ func (r *Relay) caughtUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.live = true
-}
-
-// sleep reports whether the time passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oklog/run"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -77,25 +76,12 @@ func startRelay(t *testing.T, server *bustest.Server, x *exchange) {
 		t.Fatal(err)
 	}
 	r, err := live.New(live.Options{
-		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: func() int { return 1 }, Config: c,
+		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: bustest.Replicas, Config: c,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var group run.Group
-	for _, a := range r.Actors() {
-		group.Add(a.Execute, a.Interrupt)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	group.Add(func() error { <-ctx.Done(); return nil }, func(error) { cancel() })
-	done := make(chan error, 1)
-	go func() { done <- group.Run() }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("want the relay to end well, have %v", err)
-		}
-	})
+	bustest.Run(t, r.Join)
 	bustest.Eventually(t, "the relay ready", func() bool { return r.Ready() == nil })
 }
 

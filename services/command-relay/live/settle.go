@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/service"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/command-relay/commands"
 )
@@ -13,7 +14,7 @@ import (
 func (r *Relay) settle() (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return func() error {
-			for repeated := false; sleep(ctx, settling); {
+			for repeated := false; service.Sleep(ctx, settling); {
 				if r.Ready() != nil {
 					continue
 				}

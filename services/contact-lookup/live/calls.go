@@ -14,6 +14,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/call"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/service"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -120,7 +121,7 @@ func (r *Resolver) start(id string, j *job) {
 	}
 	r.jobs.Go(func() {
 		for pause := retry; ; pause = min(longest, 2*pause) {
-			if !sleep(r.ctx, wait) || r.settled(j) {
+			if !service.Sleep(r.ctx, wait) || r.settled(j) {
 				return
 			}
 			r.places <- struct{}{}
@@ -237,7 +238,7 @@ func (r *Resolver) supersede(
 		ev := j.event(eventID(j.call, strconv.Itoa(number)), better.GetContact(), r.Now())
 		ev.GetContact().Supersedes = last.GetId()
 		_, err = r.publish(context.WithoutCancel(r.ctx), ev, j)
-		for try := 0; fault.Is(err, fault.Conflict) && try < 5 && sleep(r.ctx, retry); try++ {
+		for try := 0; fault.Is(err, fault.Conflict) && try < 5 && service.Sleep(r.ctx, retry); try++ {
 			_, err = r.publish(context.WithoutCancel(r.ctx), ev, j)
 		}
 		if err != nil {
@@ -252,16 +253,4 @@ func (r *Resolver) supersede(
 // same reports whether two answers name the same contact.
 func same(a, b *pbxv1.Contact) bool {
 	return a.GetKind() == b.GetKind() && proto.Equal(a.GetMatch(), b.GetMatch())
-}
-
-// sleep reports whether the time passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -76,12 +77,8 @@ func TestDuty(t *testing.T) {
 	yaml := atXVB(strings.Replace(tenantOf, "    directories", "    contacts: {duty_aware: true, fallback: \"200\"}\n    directories", 1) + file(t))
 	startReplica(t, server, yaml)
 	ask := exchange(t, b, yaml)
-	agents := bus.NewTable(b, bus.TableOptions{Bucket: "pbx_agents", Replicas: func() int { return 1 }},
-		func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
-	execute, interrupt := agents.Maintain()
-	done := make(chan error, 1)
-	go func() { done <- execute() }()
-	t.Cleanup(func() { interrupt(nil); <-done })
+	agents := b.Agents(bustest.Replicas)
+	bustest.Run(t, func(g *run.Group) { g.Add(agents.Maintain()) })
 	bustest.Eventually(t, "the bucket of agents", agents.Loaded)
 	for state, responsible := range map[pbxv1.AgentState]string{
 		pbxv1.AgentState_AVAILABLE: "20", pbxv1.AgentState_PAUSED: "200", pbxv1.AgentState_ON_CALL: "200",

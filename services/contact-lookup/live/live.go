@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchhook/switchhook/pkg/bus"
@@ -57,9 +58,7 @@ func Part() service.Part {
 			}
 		})
 		env.AddReady(r.Ready)
-		for _, a := range r.Actors() {
-			env.Group.Add(a.Execute, a.Interrupt)
-		}
+		r.Join(env.Group)
 		return nil, nil
 	}}
 }
@@ -119,12 +118,7 @@ func New(o Options) (*Resolver, error) {
 		tracker: call.NewTracker(call.Options{}), wanted: map[string]*job{}, tenants: map[string]*tenant{},
 	}
 	r.ctx, r.end = context.WithCancel(context.Background())
-	r.answers = bus.NewTable(o.Bus, bus.TableOptions{
-		Bucket: "pbx_contacts", Description: "Who numbers belong to, as the directories said", TTL: 7 * lookback, Replicas: o.Replicas,
-	}, func() *pbxv1.CachedContact { return new(pbxv1.CachedContact) })
-	r.agents = bus.NewTable(o.Bus, bus.TableOptions{
-		Bucket: "pbx_agents", Description: "What each agent does now", Replicas: o.Replicas,
-	}, func() *pbxv1.AgentStatus { return new(pbxv1.AgentStatus) })
+	r.answers, r.agents = o.Bus.Contacts(o.Replicas), o.Bus.Agents(o.Replicas)
 	r.book = contacts.NewBook(shared{r.answers}, r.desk.finder, contacts.Options{ID: event.NewID(), Now: o.Now, Status: r.status})
 	return r, r.Configure(o.Tenants)
 }
@@ -142,25 +136,16 @@ func (r *Resolver) Ready() error {
 	return nil
 }
 
-// Actor is something that runs until it is interrupted: the two arguments of run.Group.Add.
-type Actor struct {
-	Execute   func() error
-	Interrupt func(error)
-}
-
-// Actors returns what a resolver consists of.
-func (r *Resolver) Actors() []Actor {
-	var actors []Actor
-	add := func(execute func() error, interrupt func(error)) { actors = append(actors, Actor{execute, interrupt}) }
-	add(r.Bus.Follow(bus.Following{
+// Join adds the actors that a resolver consists of to a group.
+func (r *Resolver) Join(g *run.Group) {
+	g.Add(r.Bus.Follow(bus.Following{
 		Name: Name, Since: r.Now().Add(-lookback), Handle: r.handle, CaughtUp: r.caughtUp,
 		Subjects: []string{event.Root + ".*.*.call.*", event.Root + ".*.*.contact.*"},
 	}))
-	add(r.serve())
-	add(r.answers.Maintain())
-	add(r.agents.Maintain())
-	add(r.keepHouse())
-	return actors
+	g.Add(r.serve())
+	g.Add(r.answers.Maintain())
+	g.Add(r.agents.Maintain())
+	g.Add(r.keepHouse())
 }
 
 // keepHouse returns an actor that forgets what is long over and, interrupted, lets the lookups under way finish.

@@ -11,12 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/oklog/run"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -101,26 +99,12 @@ func startReplica(t testing.TB, server *bustest.Server, yaml string) *replica {
 		t.Fatal(err)
 	}
 	r, err := live.New(live.Options{
-		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: func() int { return 1 }, Tenants: c.Tenants,
+		Bus: server.Connect(), Log: slog.New(slog.DiscardHandler), Replicas: bustest.Replicas, Tenants: c.Tenants,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var group run.Group
-	for _, a := range r.Actors() {
-		group.Add(a.Execute, a.Interrupt)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	group.Add(func() error { <-ctx.Done(); return nil }, func(error) { cancel() })
-	done := make(chan error, 1)
-	go func() { done <- group.Run() }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("want the replica to end well, have %v", err)
-		}
-	})
-	t.Cleanup(stop)
+	stop := bustest.Run(t, r.Join)
 	bustest.Eventually(t, "the replica ready", func() bool { return r.Ready() == nil })
 	bustest.Eventually(t, "somebody to answer", func() bool {
 		_, err := server.Connect().LookupContact(t.Context(), &pbxv1.ContactLookupRequest{Tenant: "nobody", Number: "1"})
