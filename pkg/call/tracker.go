@@ -33,7 +33,8 @@ func NewTracker(o Options) *Tracker {
 }
 
 // Apply takes an event, at a time of the stream's clock that never goes back, and returns the calls that it changed: none
-// for what is no call's event, for a rating, and for what is known already. The event must not be changed any more.
+// for what is no call's event, for a rating, and for what is known already. Calls that are none any more come first, and
+// else the older before the newer. The event must not be changed any more.
 func (t *Tracker) Apply(ev *pbxv1.Event, now time.Time) []*Call {
 	if kind := ev.GetCall().GetKind(); kind < pbxv1.Call_NEW || kind > pbxv1.Call_RECORDED {
 		return nil
@@ -52,6 +53,20 @@ func (t *Tracker) Apply(ev *pbxv1.Event, now time.Time) []*Call {
 		c.expired = false
 		calls = append(calls, t.show(c, now))
 	}
+	return ordered(calls)
+}
+
+// ordered puts calls that are none any more first, and else the older before the newer.
+func ordered(calls []*Call) []*Call {
+	slices.SortFunc(calls, func(x, y *Call) int {
+		if x.Void != y.Void {
+			if x.Void {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(x.Began.Compare(y.Began), cmp.Compare(x.ID, y.ID))
+	})
 	return calls
 }
 
@@ -84,7 +99,7 @@ func (t *Tracker) show(c *tracked, now time.Time) *Call {
 	return s
 }
 
-// Advance expires and forgets, and returns the calls that expired.
+// Advance expires and forgets, and returns the calls that expired, the older before the newer.
 func (t *Tracker) Advance(now time.Time) []*Call {
 	var expired []*Call
 	for c := t.deadlines.next(now); c != nil; c = t.deadlines.next(now) {
@@ -95,7 +110,7 @@ func (t *Tracker) Advance(now time.Time) []*Call {
 			t.forget(c)
 		}
 	}
-	return expired
+	return ordered(expired)
 }
 
 func (t *Tracker) forget(c *tracked) {

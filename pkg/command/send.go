@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/harmless"
 )
 
 const (
@@ -65,9 +65,9 @@ func Send(ctx context.Context, client *http.Client, p Plan) (Answer, error) {
 	response, err := transport(client).RoundTrip(r)
 	switch {
 	case err != nil && went.nowhere():
-		return Answer{}, fault.New(fault.Unavailable, "%s: nothing was sent: %w", to, harmless(err))
+		return Answer{}, fault.New(fault.Unavailable, "%s: nothing was sent: %w", to, harmless.Error(err, errTooLong))
 	case err != nil:
-		return Answer{}, &Lost{fmt.Sprintf("%s: no answer: %v", to, harmless(err))}
+		return Answer{}, &Lost{fmt.Sprintf("%s: no answer: %v", to, harmless.Error(err, errTooLong))}
 	}
 	defer response.Body.Close()
 	return read(response, to)
@@ -90,7 +90,7 @@ func read(response *http.Response, to string) (Answer, error) {
 	if err == nil {
 		a.Body = body
 	} else if a.Status/100 == 2 {
-		return Answer{}, &Lost{fmt.Sprintf("%s: status %d, and then: %v", to, a.Status, harmless(err))}
+		return Answer{}, &Lost{fmt.Sprintf("%s: status %d, and then: %v", to, a.Status, harmless.Error(err, errTooLong))}
 	}
 	return a, nil
 }
@@ -115,26 +115,4 @@ func (p *progress) trace() *httptrace.ClientTrace {
 // still be writing. Nor does the silence of a transport that tells nothing.
 func (p *progress) nowhere() bool {
 	return p.looking.Load() && !p.connected.Load() || p.over.Load() && !p.headers.Load()
-}
-
-// harmless returns what may be said about why there is no answer. Errors of clients show addresses and what the other side
-// sent, so anything not known to be free of these becomes a general word.
-func harmless(err error) error {
-	for _, known := range []error{
-		context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF, http.ErrSchemeMismatch, errTooLong,
-	} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return e
-	}
-	return errors.New("the connection failed")
 }

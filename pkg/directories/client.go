@@ -97,7 +97,7 @@ func (a answer) temporary() bool {
 func (c *crm) failure(ctx context.Context, a answer) error {
 	switch {
 	case errors.Is(a.err, errElsewhere), errors.Is(a.err, errTooLong):
-		return fault.New(fault.Internal, "directory %s: %s: %w", c.name, a.to, harmless(a.err))
+		return fault.New(fault.Internal, "directory %s: %s: %w", c.name, a.to, harmlessError(a.err))
 	case a.err != nil:
 		return failed(ctx, c.name, a.to, a.err)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:

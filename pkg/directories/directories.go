@@ -148,7 +148,7 @@ func failed(ctx context.Context, directory, doing string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return fault.New(fault.Unavailable, "directory %s: %s: %w", directory, doing, harmless(err))
+	return fault.New(fault.Unavailable, "directory %s: %s: %w", directory, doing, harmlessError(err))
 }
 
 func closedError(directory string) error {

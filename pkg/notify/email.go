@@ -218,12 +218,12 @@ func (e *email) connectFailure(ctx context.Context, err error) error {
 		return fault.New(fault.Unavailable, "channel %s: %s: the server offers no encryption as configured (tls: %s), or no safe way to log in",
 			e.name, e.settings.Host, e.settings.TLS)
 	}
-	return fault.New(fault.Unavailable, "channel %s: connect to %s: %w", e.name, e.settings.Host, harmless(ctx, err))
+	return fault.New(fault.Unavailable, "channel %s: connect to %s: %w", e.name, e.settings.Host, harmlessError(ctx, err))
 }
 
 func isNetwork(err error) bool {
-	general := harmless(context.Background(), errors.New(""))
-	return harmless(context.Background(), err).Error() != general.Error()
+	general := harmlessError(context.Background(), errors.New(""))
+	return harmlessError(context.Background(), err).Error() != general.Error()
 }
 
 // kindOfReply classifies a reply of an SMTP server that is no success.

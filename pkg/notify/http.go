@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/harmless"
 )
 
 const (
@@ -91,7 +91,7 @@ func (w *witness) verdict(ctx context.Context, channel string, err error) error 
 	case w.to == "":
 		return fault.New(fault.Invalid, "channel %s: no request can be made of the message", channel)
 	case w.status == 0:
-		return fault.New(fault.Unavailable, "channel %s: %s: %w", channel, w.to, harmless(ctx, w.err))
+		return fault.New(fault.Unavailable, "channel %s: %s: %w", channel, w.to, harmlessError(ctx, w.err))
 	case w.status/100 == 2 && err == nil:
 		return nil
 	case w.status/100 == 2:
@@ -127,29 +127,12 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// harmless returns what may be said about why talking to somebody came to nothing. Errors of clients show URLs and what the
-// other side sent, so anything not known to be free of these becomes a general word.
-func harmless(ctx context.Context, err error) error {
+// harmlessError returns what may be said about why talking to somebody came to nothing.
+func harmlessError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	for _, known := range []error{
-		context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, http.ErrSchemeMismatch,
-	} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return e
-	}
-	return errors.New("the connection failed")
+	return harmless.Error(err, os.ErrDeadlineExceeded)
 }
 
 // wire are the settings that all channels have which connect to somewhere.

@@ -100,27 +100,13 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 // hearOfCall brings what an event changes of calls, and returns when that shows. A record's time is when the call began, so
 // what it proves shows at the call's end.
 func (m *Machine) hearOfCall(ev *pbxv1.Event, why cause) time.Time {
-	for _, c := range ordered(m.tracker.Apply(ev, m.clock)) {
+	for _, c := range m.tracker.Apply(ev, m.clock) {
 		if ev.GetCall().GetKind() == pbxv1.Call_RECORDED && !c.Ended.IsZero() {
 			why.time = earlier(c.Ended, m.clock)
 		}
 		m.take(c, why)
 	}
 	return why.time
-}
-
-// ordered puts calls that are none any more first, and else the older before the newer.
-func ordered(calls []*call.Call) []*call.Call {
-	slices.SortFunc(calls, func(x, y *call.Call) int {
-		if x.Void != y.Void {
-			if x.Void {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(x.Began.Compare(y.Began), cmp.Compare(x.ID, y.ID))
-	})
-	return calls
 }
 
 func (m *Machine) hearOfAgent(ev *pbxv1.Event, why cause) {
@@ -153,7 +139,7 @@ func (m *Machine) pass(at time.Time) {
 		m.enter(a, s, wrapUp{}, why)
 	}
 	m.clock = at
-	for _, c := range ordered(m.tracker.Advance(at)) {
+	for _, c := range m.tracker.Advance(at) {
 		why := cause{vendor: c.Vendor, time: at, at: at, part: "expired"}
 		if r := m.records[c.ID]; r != nil {
 			why.sequence = r.sequence

@@ -118,7 +118,7 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 	switch {
 	case ev.GetTenant() == "":
 	case ev.GetCall() != nil:
-		for _, c := range ordered(m.tracker.Apply(ev, m.clock)) {
+		for _, c := range m.tracker.Apply(ev, m.clock) {
 			m.take(c, why)
 		}
 	case ev.GetContact() != nil:
@@ -129,27 +129,13 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 	return m.out
 }
 
-// ordered puts calls that are none any more first, and else the older before the newer.
-func ordered(calls []*call.Call) []*call.Call {
-	slices.SortFunc(calls, func(x, y *call.Call) int {
-		if x.Void != y.Void {
-			if x.Void {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(x.Began.Compare(y.Began), cmp.Compare(x.ID, y.ID))
-	})
-	return calls
-}
-
 // pass lets time pass until then.
 func (m *Machine) pass(at time.Time) {
 	for len(m.alarms) > 0 && !m.alarms[0].at.After(at) {
 		m.ring(m.alarms[0])
 	}
 	m.clock = at
-	for _, c := range ordered(m.tracker.Advance(at)) {
+	for _, c := range m.tracker.Advance(at) {
 		m.take(c, cause{"silence of " + c.ID, at})
 	}
 	if now := at.Truncate(sweep); !now.Equal(m.swept) {
