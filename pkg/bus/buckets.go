@@ -43,3 +43,24 @@ func (b *Bus) CommandRecords(replicas func() int) *Table[*pbxv1.CommandRecord] {
 		Bucket: "pbx_commands", Description: "What became of each command", TTL: day, Replicas: replicas,
 	}, func() *pbxv1.CommandRecord { return new(pbxv1.CommandRecord) })
 }
+
+// MissedCalls are the entries of the ledger, by tenant and entry: the bucket pbx_missed_calls.
+func (b *Bus) MissedCalls(replicas func() int) *Table[*pbxv1.MissedCall] {
+	return NewTable(b, TableOptions{
+		Bucket: "pbx_missed_calls", Description: "The callers who reached nobody", Replicas: replicas,
+	}, func() *pbxv1.MissedCall { return new(pbxv1.MissedCall) })
+}
+
+// Alerts are what became of telling people of missed calls, by tenant, entry, step and receiver: the bucket pbx_alerts.
+func (b *Bus) Alerts(replicas func() int) *Table[*pbxv1.AlertRecord] {
+	return NewTable(b, TableOptions{
+		Bucket: "pbx_alerts", Description: "Who was told of which missed call", TTL: 40 * day, Replicas: replicas,
+	}, func() *pbxv1.AlertRecord { return new(pbxv1.AlertRecord) })
+}
+
+// Silences keep alerts of missed calls back, by tenant and silence: the bucket pbx_silences.
+func (b *Bus) Silences(replicas func() int) *Table[*pbxv1.Silence] {
+	return NewTable(b, TableOptions{
+		Bucket: "pbx_silences", Description: "Which alerts of missed calls are kept back", TTL: 400 * day, Replicas: replicas,
+	}, func() *pbxv1.Silence { return new(pbxv1.Silence) })
+}

@@ -34,7 +34,9 @@ type Tenant struct {
 	Directories []*Directory   // in the order of the file, which is that of their priority
 	Contacts    Contacts
 	Agents      Agents
-	Commands    Section // what people may do by command: the business of command-relay
+	Channels    []*Channel // in the order of the file
+	Commands    Section    // what people may do by command: the business of command-relay
+	MissedCalls Section    // which calls were missed, and who is told: the business of missed-call
 }
 
 // Exchange is one PBX of a tenant at a vendor. It comes from the file alone; the zero value has no settings.
@@ -56,6 +58,14 @@ type Directory struct {
 	Tenant *Tenant
 	Type   string // a DNS label, not necessarily of a type that exists
 	Name   string // a DNS label, unique among the tenant's directories; the type by default
+}
+
+// Channel is a way to tell people of missed calls. It comes from the file alone; the zero value has no settings.
+type Channel struct {
+	Section
+	Tenant *Tenant
+	Type   string // a DNS label, not necessarily of a type that exists
+	Name   string // a DNS label, unique among the tenant's channels; the type by default
 }
 
 // Load reads the file and builds what is wanted of it. Whatever is wrong, in the file or in what build says, comes at
@@ -133,7 +143,9 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 		Directories []yaml.Node `yaml:"directories"`
 		Contacts    Contacts    `yaml:"contacts"`
 		Agents      Agents      `yaml:"agents"`
+		Channels    []yaml.Node `yaml:"channels"`
 		Commands    yaml.Node   `yaml:"commands"`
+		MissedCalls yaml.Node   `yaml:"missed_calls"`
 	}{Timezone: zone{time.UTC}, Contacts: defaultContacts(), Agents: defaultAgents()}
 	d.value(n, at, reflect.ValueOf(&given).Elem())
 	t := &Tenant{
@@ -141,6 +153,7 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 		Contacts: given.Contacts, Agents: given.Agents,
 	}
 	t.Commands = d.part(&given.Commands, at, "commands")
+	t.MissedCalls = d.part(&given.MissedCalls, at, "missed_calls")
 	d.contacts(n, at, t.Contacts)
 	d.agents(n, at, t.Agents)
 	for _, s := range d.sections(given.Exchanges, at, "exchanges", "vendor") {
@@ -148,6 +161,9 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 	}
 	for _, s := range d.sections(given.Directories, at, "directories", "type") {
 		t.Directories = append(t.Directories, &Directory{Section: s.Section, Tenant: t, Type: s.kind, Name: s.name})
+	}
+	for _, s := range d.sections(given.Channels, at, "channels", "type") {
+		t.Channels = append(t.Channels, &Channel{Section: s.Section, Tenant: t, Type: s.kind, Name: s.name})
 	}
 	return t
 }

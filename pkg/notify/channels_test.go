@@ -24,18 +24,14 @@ import (
 
 // sources reads channels. The configuration has no place for them by themselves, but a directory's is like it. The first line
 // is the sixth of the file.
-func sources(t testing.TB, yaml string) []notify.Source {
+func sources(t testing.TB, yaml string) []*config.Channel {
 	t.Helper()
-	file := "tenants:\n  - name: acme\n    region: CZ\n    exchanges: [{vendor: ipex, name: prague}, {vendor: mcn}]\n    directories:\n"
+	file := "tenants:\n  - name: acme\n    region: CZ\n    exchanges: [{vendor: ipex, name: prague}, {vendor: mcn}]\n    channels:\n"
 	c, err := config.Parse([]byte(file + "      " + strings.ReplaceAll(strings.TrimSpace(yaml), "\n", "\n      ")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []notify.Source
-	for _, d := range c.Tenants[0].Directories {
-		all = append(all, notify.Source{Section: &d.Section, Tenant: d.Tenant, Type: d.Type, Name: d.Name})
-	}
-	return all
+	return c.Tenants[0].Channels
 }
 
 func open(t testing.TB, yaml string, tokens notify.TokenSource) notify.Channel {

@@ -36,11 +36,11 @@ type hookSettings struct {
 	post func(ctx context.Context, client *http.Client, url string, m Message) error
 }
 
-func readSlack(s Source) (settings, config.Problems)      { return readHook(s, postSlack) }
-func readMattermost(s Source) (settings, config.Problems) { return readHook(s, postMattermost) }
-func readTeams(s Source) (settings, config.Problems)      { return readHook(s, postTeams) }
+func readSlack(s *config.Channel) (settings, config.Problems)      { return readHook(s, postSlack) }
+func readMattermost(s *config.Channel) (settings, config.Problems) { return readHook(s, postMattermost) }
+func readTeams(s *config.Channel) (settings, config.Problems)      { return readHook(s, postTeams) }
 
-func readHook(src Source, post func(context.Context, *http.Client, string, Message) error) (settings, config.Problems) {
+func readHook(src *config.Channel, post func(context.Context, *http.Client, string, Message) error) (settings, config.Problems) {
 	s := hookSettings{Timeout: defaultTimeout, post: post}
 	problems := decode(src, &s)
 	if len(problems) > 0 {
@@ -50,7 +50,7 @@ func readHook(src Source, post func(context.Context, *http.Client, string, Messa
 	return s, append(problems, check(src, isAddress(s.URL.Reveal()), "url", wantAddress)...)
 }
 
-func (s hookSettings) open(src Source, _ TokenSource) Channel {
+func (s hookSettings) open(src *config.Channel, _ TokenSource) Channel {
 	return hook{s, newPoster(src.Name, s.wire.roots, s.Timeout)}
 }
 
@@ -127,7 +127,7 @@ type telegramSettings struct {
 	wire wire
 }
 
-func readTelegram(src Source) (settings, config.Problems) {
+func readTelegram(src *config.Channel) (settings, config.Problems) {
 	s := telegramSettings{URL: "https://api.telegram.org", Timeout: defaultTimeout}
 	problems := decode(src, &s)
 	if len(problems) > 0 {
@@ -151,7 +151,7 @@ func isTelegramToken(token string) bool {
 		strings.TrimFunc(secret, inSecret) == ""
 }
 
-func (s telegramSettings) open(src Source, _ TokenSource) Channel {
+func (s telegramSettings) open(src *config.Channel, _ TokenSource) Channel {
 	return chatBot{s, newPoster(src.Name, s.wire.roots, s.Timeout)}
 }
 

@@ -47,7 +47,7 @@ type emailSettings struct {
 	wire wire
 }
 
-func readEmail(src Source) (settings, config.Problems) {
+func readEmail(src *config.Channel) (settings, config.Problems) {
 	s := emailSettings{TLS: startTLS, Timeout: 30 * time.Second}
 	problems := decode(src, &s)
 	if len(problems) > 0 {
@@ -83,7 +83,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (s emailSettings) open(src Source, _ TokenSource) Channel {
+func (s emailSettings) open(src *config.Channel, _ TokenSource) Channel {
 	return &email{settings: s, name: src.Name, delivered: make(map[string]bool)}
 }
 

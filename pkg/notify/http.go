@@ -143,7 +143,7 @@ type wire struct {
 }
 
 // newWire checks the settings and reads the file of certificates. Every type has the keys ca_file and timeout.
-func newWire(s Source, caFile string, timeout time.Duration) (wire, config.Problems) {
+func newWire(s *config.Channel, caFile string, timeout time.Duration) (wire, config.Problems) {
 	w := wire{CAFile: caFile, Timeout: timeout}
 	problems := check(s, timeout > 0, "timeout", "want more than 0s")
 	if caFile == "" {

@@ -66,14 +66,6 @@ type Channel interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// Source is a channel's place in the configuration.
-type Source struct {
-	*config.Section
-	Tenant *config.Tenant
-	Type   string
-	Name   string // unique among the tenant's channels
-}
-
 // Named is a channel with its place in the configuration.
 type Named struct {
 	Name, Type string
@@ -89,7 +81,7 @@ type TokenSource func(ctx context.Context, tenant, exchange, refused string) (st
 
 // New makes channels, in the order given. It connects to nothing yet, but reads files of certificates. Tokens are for channels of
 // the type sms. It returns config.Problems.
-func New(sources []Source, tokens TokenSource) ([]Named, error) {
+func New(sources []*config.Channel, tokens TokenSource) ([]Named, error) {
 	var all []Named
 	var problems config.Problems
 	for _, s := range sources {
@@ -105,7 +97,7 @@ func New(sources []Source, tokens TokenSource) ([]Named, error) {
 }
 
 // Check returns what is wrong with channels, as config.Problems, or nil.
-func Check(sources []Source) error {
+func Check(sources []*config.Channel) error {
 	_, err := New(sources, nil)
 	return err
 }
@@ -116,12 +108,12 @@ func Types() []string { return slices.Sorted(maps.Keys(types())) }
 // settings are what the configuration says about one channel. All that matters is in exported fields, of which JSON hides the
 // secrets.
 type settings interface {
-	open(s Source, tokens TokenSource) Channel
+	open(s *config.Channel, tokens TokenSource) Channel
 }
 
 // types returns, by type, what reads the settings.
-func types() map[string]func(Source) (settings, config.Problems) {
-	return map[string]func(Source) (settings, config.Problems){
+func types() map[string]func(*config.Channel) (settings, config.Problems) {
+	return map[string]func(*config.Channel) (settings, config.Problems){
 		"email":      readEmail,
 		"slack":      readSlack,
 		"mattermost": readMattermost,
@@ -132,7 +124,7 @@ func types() map[string]func(Source) (settings, config.Problems) {
 	}
 }
 
-func read(s Source) (settings, config.Problems) {
+func read(s *config.Channel) (settings, config.Problems) {
 	read, known := types()[s.Type]
 	if !known {
 		return nil, config.Problems{s.Problem("type", "unknown type %s, want one of %s", s.Type, strings.Join(Types(), ", "))}
@@ -141,7 +133,7 @@ func read(s Source) (settings, config.Problems) {
 }
 
 // decode reads the keys of a channel's own.
-func decode(s Source, into any) config.Problems {
+func decode(s *config.Channel, into any) config.Problems {
 	err := s.Decode(into)
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		return problems
@@ -153,14 +145,14 @@ func decode(s Source, into any) config.Problems {
 }
 
 // check returns a problem at a key unless something is ok.
-func check(s Source, ok bool, key, message string) config.Problems {
+func check(s *config.Channel, ok bool, key, message string) config.Problems {
 	if ok {
 		return nil
 	}
 	return config.Problems{s.Problem(key, "%s", message)}
 }
 
-func digest(s Source, set settings) string {
+func digest(s *config.Channel, set settings) string {
 	data, err := json.Marshal([]any{s.Tenant.Name, s.Type, s.Name, set})
 	if err != nil {
 		panic(fmt.Sprintf("notify: settings of %s are no JSON: %v", s.Type, err)) // They are plain values.

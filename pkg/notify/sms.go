@@ -26,7 +26,7 @@ type smsSettings struct {
 	wire wire
 }
 
-func readSMS(src Source) (settings, config.Problems) {
+func readSMS(src *config.Channel) (settings, config.Problems) {
 	s := smsSettings{URL: "https://sms-api.voipex.io/SMS", Timeout: defaultTimeout}
 	problems := decode(src, &s)
 	if len(problems) > 0 {
@@ -55,7 +55,7 @@ func readSMS(src Source) (settings, config.Problems) {
 	return s, problems
 }
 
-func (s smsSettings) open(src Source, tokens TokenSource) Channel {
+func (s smsSettings) open(src *config.Channel, tokens TokenSource) Channel {
 	return sms{s, src.Tenant.Name, tokens, newPoster(src.Name, s.wire.roots, s.Timeout)}
 }
 

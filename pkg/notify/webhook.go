@@ -31,7 +31,7 @@ type webhookSettings struct {
 	wire wire
 }
 
-func readWebhook(src Source) (settings, config.Problems) {
+func readWebhook(src *config.Channel) (settings, config.Problems) {
 	s := webhookSettings{Timeout: defaultTimeout}
 	problems := decode(src, &s)
 	if len(problems) > 0 {
@@ -57,7 +57,7 @@ func signingKey(secret config.Secret) []byte {
 	return key
 }
 
-func (s webhookSettings) open(src Source, _ TokenSource) Channel {
+func (s webhookSettings) open(src *config.Channel, _ TokenSource) Channel {
 	return webhook{s, newPoster(src.Name, s.wire.roots, s.Timeout)}
 }
 

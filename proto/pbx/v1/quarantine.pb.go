@@ -47,6 +47,7 @@ type Quarantined struct {
 	//
 	//	*Quarantined_Request
 	//	*Quarantined_Message
+	//	*Quarantined_Alert
 	Content       isQuarantined_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -156,6 +157,15 @@ func (x *Quarantined) GetMessage() *StreamMessage {
 	return nil
 }
 
+func (x *Quarantined) GetAlert() *Alert {
+	if x != nil {
+		if x, ok := x.Content.(*Quarantined_Alert); ok {
+			return x.Alert
+		}
+	}
+	return nil
+}
+
 type isQuarantined_Content interface {
 	isQuarantined_Content()
 }
@@ -170,9 +180,16 @@ type Quarantined_Message struct {
 	Message *StreamMessage `protobuf:"bytes,17,opt,name=message,proto3,oneof"`
 }
 
+type Quarantined_Alert struct {
+	// An alert that no channel took.
+	Alert *Alert `protobuf:"bytes,18,opt,name=alert,proto3,oneof"`
+}
+
 func (*Quarantined_Request) isQuarantined_Content() {}
 
 func (*Quarantined_Message) isQuarantined_Content() {}
+
+func (*Quarantined_Alert) isQuarantined_Content() {}
 
 // WebhookRequest is an HTTP request of an exchange, without the headers that carry credentials.
 type WebhookRequest struct {
@@ -393,11 +410,84 @@ func (x *StreamMessage) GetData() []byte {
 	return nil
 }
 
+// Alert is a message about missed calls that nobody was told of.
+type Alert struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The channel or the role that it was for.
+	Receiver string `protobuf:"bytes,1,opt,name=receiver,proto3" json:"receiver,omitempty"`
+	// For a role, whose: an employee's e-mail address or extension, or the name of a queue. May be empty.
+	Whom string `protobuf:"bytes,2,opt,name=whom,proto3" json:"whom,omitempty"`
+	// At which step: after how much time, `repeat-1` and so on, or `resolved`.
+	Step string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	// What it tells, oldest first.
+	MissedCalls   []*MissedCall `protobuf:"bytes,4,rep,name=missed_calls,json=missedCalls,proto3" json:"missed_calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alert) Reset() {
+	*x = Alert{}
+	mi := &file_pbx_v1_quarantine_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alert) ProtoMessage() {}
+
+func (x *Alert) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_quarantine_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alert.ProtoReflect.Descriptor instead.
+func (*Alert) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_quarantine_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Alert) GetReceiver() string {
+	if x != nil {
+		return x.Receiver
+	}
+	return ""
+}
+
+func (x *Alert) GetWhom() string {
+	if x != nil {
+		return x.Whom
+	}
+	return ""
+}
+
+func (x *Alert) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *Alert) GetMissedCalls() []*MissedCall {
+	if x != nil {
+		return x.MissedCalls
+	}
+	return nil
+}
+
 var File_pbx_v1_quarantine_proto protoreflect.FileDescriptor
 
 const file_pbx_v1_quarantine_proto_rawDesc = "" +
 	"\n" +
-	"\x17pbx/v1/quarantine.proto\x12\x06pbx.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x02\n" +
+	"\x17pbx/v1/quarantine.proto\x12\x06pbx.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12pbx/v1/event.proto\"\xef\x02\n" +
 	"\vQuarantined\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\vreceived_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -408,7 +498,8 @@ const file_pbx_v1_quarantine_proto_rawDesc = "" +
 	"\aservice\x18\x06 \x01(\tR\aservice\x12\x14\n" +
 	"\x05error\x18\a \x01(\tR\x05error\x122\n" +
 	"\arequest\x18\x10 \x01(\v2\x16.pbx.v1.WebhookRequestH\x00R\arequest\x121\n" +
-	"\amessage\x18\x11 \x01(\v2\x15.pbx.v1.StreamMessageH\x00R\amessageB\t\n" +
+	"\amessage\x18\x11 \x01(\v2\x15.pbx.v1.StreamMessageH\x00R\amessage\x12%\n" +
+	"\x05alert\x18\x12 \x01(\v2\r.pbx.v1.AlertH\x00R\x05alertB\t\n" +
 	"\acontent\"\xb7\x01\n" +
 	"\x0eWebhookRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
@@ -424,7 +515,12 @@ const file_pbx_v1_quarantine_proto_rawDesc = "" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12(\n" +
 	"\aheaders\x18\x03 \x03(\v2\x0e.pbx.v1.HeaderR\aheaders\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04dataB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
+	"\x04data\x18\x04 \x01(\fR\x04data\"\x82\x01\n" +
+	"\x05Alert\x12\x1a\n" +
+	"\breceiver\x18\x01 \x01(\tR\breceiver\x12\x12\n" +
+	"\x04whom\x18\x02 \x01(\tR\x04whom\x12\x12\n" +
+	"\x04step\x18\x03 \x01(\tR\x04step\x125\n" +
+	"\fmissed_calls\x18\x04 \x03(\v2\x12.pbx.v1.MissedCallR\vmissedCallsB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
 
 var (
 	file_pbx_v1_quarantine_proto_rawDescOnce sync.Once
@@ -438,25 +534,29 @@ func file_pbx_v1_quarantine_proto_rawDescGZIP() []byte {
 	return file_pbx_v1_quarantine_proto_rawDescData
 }
 
-var file_pbx_v1_quarantine_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_pbx_v1_quarantine_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_pbx_v1_quarantine_proto_goTypes = []any{
 	(*Quarantined)(nil),           // 0: pbx.v1.Quarantined
 	(*WebhookRequest)(nil),        // 1: pbx.v1.WebhookRequest
 	(*Header)(nil),                // 2: pbx.v1.Header
 	(*StreamMessage)(nil),         // 3: pbx.v1.StreamMessage
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*Alert)(nil),                 // 4: pbx.v1.Alert
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*MissedCall)(nil),            // 6: pbx.v1.MissedCall
 }
 var file_pbx_v1_quarantine_proto_depIdxs = []int32{
-	4, // 0: pbx.v1.Quarantined.received_at:type_name -> google.protobuf.Timestamp
+	5, // 0: pbx.v1.Quarantined.received_at:type_name -> google.protobuf.Timestamp
 	1, // 1: pbx.v1.Quarantined.request:type_name -> pbx.v1.WebhookRequest
 	3, // 2: pbx.v1.Quarantined.message:type_name -> pbx.v1.StreamMessage
-	2, // 3: pbx.v1.WebhookRequest.headers:type_name -> pbx.v1.Header
-	2, // 4: pbx.v1.StreamMessage.headers:type_name -> pbx.v1.Header
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	4, // 3: pbx.v1.Quarantined.alert:type_name -> pbx.v1.Alert
+	2, // 4: pbx.v1.WebhookRequest.headers:type_name -> pbx.v1.Header
+	2, // 5: pbx.v1.StreamMessage.headers:type_name -> pbx.v1.Header
+	6, // 6: pbx.v1.Alert.missed_calls:type_name -> pbx.v1.MissedCall
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_quarantine_proto_init() }
@@ -464,9 +564,11 @@ func file_pbx_v1_quarantine_proto_init() {
 	if File_pbx_v1_quarantine_proto != nil {
 		return
 	}
+	file_pbx_v1_event_proto_init()
 	file_pbx_v1_quarantine_proto_msgTypes[0].OneofWrappers = []any{
 		(*Quarantined_Request)(nil),
 		(*Quarantined_Message)(nil),
+		(*Quarantined_Alert)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -474,7 +576,7 @@ func file_pbx_v1_quarantine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_quarantine_proto_rawDesc), len(file_pbx_v1_quarantine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -153,6 +153,177 @@ func (DirectoryAnswer_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_pbx_v1_query_proto_rawDescGZIP(), []int{4, 0}
 }
 
+// What people do.
+type MissedCallActRequest_Action int32
+
+const (
+	// Never sent.
+	MissedCallActRequest_ACTION_UNSPECIFIED MissedCallActRequest_Action = 0
+	// I will call back. Whoever claimed an entry can do so again, to have more time.
+	MissedCallActRequest_CLAIM MissedCallActRequest_Action = 1
+	// I will not, after all.
+	MissedCallActRequest_RELEASE MissedCallActRequest_Action = 2
+	// Nobody needs to, whoever claimed it.
+	MissedCallActRequest_RESOLVE MissedCallActRequest_Action = 3
+)
+
+// Enum value maps for MissedCallActRequest_Action.
+var (
+	MissedCallActRequest_Action_name = map[int32]string{
+		0: "ACTION_UNSPECIFIED",
+		1: "CLAIM",
+		2: "RELEASE",
+		3: "RESOLVE",
+	}
+	MissedCallActRequest_Action_value = map[string]int32{
+		"ACTION_UNSPECIFIED": 0,
+		"CLAIM":              1,
+		"RELEASE":            2,
+		"RESOLVE":            3,
+	}
+)
+
+func (x MissedCallActRequest_Action) Enum() *MissedCallActRequest_Action {
+	p := new(MissedCallActRequest_Action)
+	*p = x
+	return p
+}
+
+func (x MissedCallActRequest_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MissedCallActRequest_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_query_proto_enumTypes[2].Descriptor()
+}
+
+func (MissedCallActRequest_Action) Type() protoreflect.EnumType {
+	return &file_pbx_v1_query_proto_enumTypes[2]
+}
+
+func (x MissedCallActRequest_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MissedCallActRequest_Action.Descriptor instead.
+func (MissedCallActRequest_Action) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{26, 0}
+}
+
+// Callers by what directories know.
+type Silence_Caller int32
+
+const (
+	// All.
+	Silence_ANYBODY Silence_Caller = 0
+	// Whom a directory knows.
+	Silence_KNOWN Silence_Caller = 1
+	// Whom none does.
+	Silence_UNKNOWN Silence_Caller = 2
+)
+
+// Enum value maps for Silence_Caller.
+var (
+	Silence_Caller_name = map[int32]string{
+		0: "ANYBODY",
+		1: "KNOWN",
+		2: "UNKNOWN",
+	}
+	Silence_Caller_value = map[string]int32{
+		"ANYBODY": 0,
+		"KNOWN":   1,
+		"UNKNOWN": 2,
+	}
+)
+
+func (x Silence_Caller) Enum() *Silence_Caller {
+	p := new(Silence_Caller)
+	*p = x
+	return p
+}
+
+func (x Silence_Caller) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Silence_Caller) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_query_proto_enumTypes[3].Descriptor()
+}
+
+func (Silence_Caller) Type() protoreflect.EnumType {
+	return &file_pbx_v1_query_proto_enumTypes[3]
+}
+
+func (x Silence_Caller) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Silence_Caller.Descriptor instead.
+func (Silence_Caller) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{28, 0}
+}
+
+// How far it is.
+type AlertRecord_State int32
+
+const (
+	// Never stored.
+	AlertRecord_STATE_UNSPECIFIED AlertRecord_State = 0
+	// A replica is sending, or was when it ended: then nobody knows whether it was told.
+	AlertRecord_BEGAN AlertRecord_State = 1
+	// It was told.
+	AlertRecord_SENT AlertRecord_State = 2
+	// It could not be told; it is tried again.
+	AlertRecord_FAILED AlertRecord_State = 3
+	// It will never be told: it is in the quarantine.
+	AlertRecord_DROPPED AlertRecord_State = 4
+)
+
+// Enum value maps for AlertRecord_State.
+var (
+	AlertRecord_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "BEGAN",
+		2: "SENT",
+		3: "FAILED",
+		4: "DROPPED",
+	}
+	AlertRecord_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"BEGAN":             1,
+		"SENT":              2,
+		"FAILED":            3,
+		"DROPPED":           4,
+	}
+)
+
+func (x AlertRecord_State) Enum() *AlertRecord_State {
+	p := new(AlertRecord_State)
+	*p = x
+	return p
+}
+
+func (x AlertRecord_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AlertRecord_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbx_v1_query_proto_enumTypes[4].Descriptor()
+}
+
+func (AlertRecord_State) Type() protoreflect.EnumType {
+	return &file_pbx_v1_query_proto_enumTypes[4]
+}
+
+func (x AlertRecord_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AlertRecord_State.Descriptor instead.
+func (AlertRecord_State) EnumDescriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{33, 0}
+}
+
 // ContactLookupRequest asks, on `pbx.query.contact.lookup`, who a number belongs to.
 type ContactLookupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1959,8 +2130,10 @@ type MissedCallListRequest struct {
 	Queue string `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
 	// Resolved ones too; without it, only those that wait for somebody.
 	IncludeResolved bool `protobuf:"varint,3,opt,name=include_resolved,json=includeResolved,proto3" json:"include_resolved,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Only this entry, resolved or not.
+	Id            string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MissedCallListRequest) Reset() {
@@ -2014,6 +2187,13 @@ func (x *MissedCallListRequest) GetIncludeResolved() bool {
 	return false
 }
 
+func (x *MissedCallListRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // MissedCallListResponse answers a MissedCallListRequest.
 type MissedCallListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2056,6 +2236,576 @@ func (*MissedCallListResponse) Descriptor() ([]byte, []int) {
 func (x *MissedCallListResponse) GetMissedCalls() []*MissedCall {
 	if x != nil {
 		return x.MissedCalls
+	}
+	return nil
+}
+
+// MissedCallActRequest asks, on `pbx.query.missed_call.act`, to do something about an entry. It is refused with 409 when the
+// entry is resolved, or claimed by somebody else.
+type MissedCallActRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose entry. Never empty.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The entry, as in `MissedCall.id`. Never empty.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// What to do.
+	Action MissedCallActRequest_Action `protobuf:"varint,3,opt,name=action,proto3,enum=pbx.v1.MissedCallActRequest_Action" json:"action,omitempty"`
+	// Who does it; with a login or an e-mail address.
+	User *User `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	// What the entry shall say from now on, at most 4096 bytes. Empty leaves its note alone.
+	Note          string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MissedCallActRequest) Reset() {
+	*x = MissedCallActRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MissedCallActRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MissedCallActRequest) ProtoMessage() {}
+
+func (x *MissedCallActRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MissedCallActRequest.ProtoReflect.Descriptor instead.
+func (*MissedCallActRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *MissedCallActRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *MissedCallActRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *MissedCallActRequest) GetAction() MissedCallActRequest_Action {
+	if x != nil {
+		return x.Action
+	}
+	return MissedCallActRequest_ACTION_UNSPECIFIED
+}
+
+func (x *MissedCallActRequest) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *MissedCallActRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// MissedCallActResponse answers a MissedCallActRequest once the event of it is in the stream.
+type MissedCallActResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entry as it is then.
+	MissedCall    *MissedCall `protobuf:"bytes,1,opt,name=missed_call,json=missedCall,proto3" json:"missed_call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MissedCallActResponse) Reset() {
+	*x = MissedCallActResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MissedCallActResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MissedCallActResponse) ProtoMessage() {}
+
+func (x *MissedCallActResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MissedCallActResponse.ProtoReflect.Descriptor instead.
+func (*MissedCallActResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *MissedCallActResponse) GetMissedCall() *MissedCall {
+	if x != nil {
+		return x.MissedCall
+	}
+	return nil
+}
+
+// Silence keeps alerts of missed calls back for a time. What is still open when it ends is told then. Of each list that is
+// not empty one has to apply.
+type Silence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names it; made by the service for a new one.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Whose alerts. Never empty.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// As in `Event.vendor`.
+	Vendors []string `protobuf:"bytes,3,rep,name=vendors,proto3" json:"vendors,omitempty"`
+	// As in `MissedCall.queue`.
+	Queues []string `protobuf:"bytes,4,rep,name=queues,proto3" json:"queues,omitempty"`
+	// Beginnings of the number that was dialled, in E.164 or as received.
+	Dialled []string `protobuf:"bytes,5,rep,name=dialled,proto3" json:"dialled,omitempty"`
+	// Beginnings of the caller's number.
+	From []string `protobuf:"bytes,6,rep,name=from,proto3" json:"from,omitempty"`
+	// How calls were missed.
+	Reasons []MissedCall_Reason `protobuf:"varint,7,rep,packed,name=reasons,proto3,enum=pbx.v1.MissedCall_Reason" json:"reasons,omitempty"`
+	// Who called.
+	Caller Silence_Caller `protobuf:"varint,8,opt,name=caller,proto3,enum=pbx.v1.Silence_Caller" json:"caller,omitempty"`
+	// From when on; now, if absent in a request.
+	BeginsAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=begins_at,json=beginsAt,proto3" json:"begins_at,omitempty"`
+	// Until when; never absent.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// Who wanted it. Absent when not known.
+	CreatedBy *User `protobuf:"bytes,11,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// Why, for people to read.
+	Note          string `protobuf:"bytes,12,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Silence) Reset() {
+	*x = Silence{}
+	mi := &file_pbx_v1_query_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Silence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Silence) ProtoMessage() {}
+
+func (x *Silence) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Silence.ProtoReflect.Descriptor instead.
+func (*Silence) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Silence) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Silence) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Silence) GetVendors() []string {
+	if x != nil {
+		return x.Vendors
+	}
+	return nil
+}
+
+func (x *Silence) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *Silence) GetDialled() []string {
+	if x != nil {
+		return x.Dialled
+	}
+	return nil
+}
+
+func (x *Silence) GetFrom() []string {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Silence) GetReasons() []MissedCall_Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *Silence) GetCaller() Silence_Caller {
+	if x != nil {
+		return x.Caller
+	}
+	return Silence_ANYBODY
+}
+
+func (x *Silence) GetBeginsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BeginsAt
+	}
+	return nil
+}
+
+func (x *Silence) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *Silence) GetCreatedBy() *User {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return nil
+}
+
+func (x *Silence) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// SilencePutRequest asks, on `pbx.query.missed_call.silence`, for a silence, or for another end of one.
+type SilencePutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without an id, a new one. With the id of one that is there, that one as it shall be from now on; it ends at once if
+	// `ends_at` is not in the future.
+	Silence       *Silence `protobuf:"bytes,1,opt,name=silence,proto3" json:"silence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilencePutRequest) Reset() {
+	*x = SilencePutRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilencePutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilencePutRequest) ProtoMessage() {}
+
+func (x *SilencePutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilencePutRequest.ProtoReflect.Descriptor instead.
+func (*SilencePutRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SilencePutRequest) GetSilence() *Silence {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
+// SilencePutResponse answers a SilencePutRequest.
+type SilencePutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The silence as it is kept.
+	Silence       *Silence `protobuf:"bytes,1,opt,name=silence,proto3" json:"silence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilencePutResponse) Reset() {
+	*x = SilencePutResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilencePutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilencePutResponse) ProtoMessage() {}
+
+func (x *SilencePutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilencePutResponse.ProtoReflect.Descriptor instead.
+func (*SilencePutResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SilencePutResponse) GetSilence() *Silence {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
+// SilenceListRequest asks, on `pbx.query.missed_call.silences`, for the silences that have not ended.
+type SilenceListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose. Never empty.
+	Tenant        string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilenceListRequest) Reset() {
+	*x = SilenceListRequest{}
+	mi := &file_pbx_v1_query_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilenceListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilenceListRequest) ProtoMessage() {}
+
+func (x *SilenceListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilenceListRequest.ProtoReflect.Descriptor instead.
+func (*SilenceListRequest) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SilenceListRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+// SilenceListResponse answers a SilenceListRequest.
+type SilenceListResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The silences, by when they end.
+	Silences      []*Silence `protobuf:"bytes,1,rep,name=silences,proto3" json:"silences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilenceListResponse) Reset() {
+	*x = SilenceListResponse{}
+	mi := &file_pbx_v1_query_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilenceListResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilenceListResponse) ProtoMessage() {}
+
+func (x *SilenceListResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilenceListResponse.ProtoReflect.Descriptor instead.
+func (*SilenceListResponse) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SilenceListResponse) GetSilences() []*Silence {
+	if x != nil {
+		return x.Silences
+	}
+	return nil
+}
+
+// AlertRecord is what became of telling one receiver of one missed call at one step. It is a value of the bucket `pbx_alerts`,
+// under tenant, entry, step and receiver.
+type AlertRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is.
+	State AlertRecord_State `protobuf:"varint,1,opt,name=state,proto3,enum=pbx.v1.AlertRecord_State" json:"state,omitempty"`
+	// Since when.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Names the sending, which may tell of several missed calls at once.
+	Sending string `protobuf:"bytes,3,opt,name=sending,proto3" json:"sending,omitempty"`
+	// The channel, by its name in the configuration. Empty when there was none.
+	Channel string `protobuf:"bytes,4,opt,name=channel,proto3" json:"channel,omitempty"`
+	// How often sending was begun.
+	Tries int32 `protobuf:"varint,5,opt,name=tries,proto3" json:"tries,omitempty"`
+	// What was wrong the last time. Empty when nothing was.
+	Error string `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	// The kind of that error: `invalid`, `denied`, `unavailable` or `internal`.
+	ErrorKind string `protobuf:"bytes,7,opt,name=error_kind,json=errorKind,proto3" json:"error_kind,omitempty"`
+	// How long the receiver wants to be left alone. Absent when it did not say.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertRecord) Reset() {
+	*x = AlertRecord{}
+	mi := &file_pbx_v1_query_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertRecord) ProtoMessage() {}
+
+func (x *AlertRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertRecord.ProtoReflect.Descriptor instead.
+func (*AlertRecord) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *AlertRecord) GetState() AlertRecord_State {
+	if x != nil {
+		return x.State
+	}
+	return AlertRecord_STATE_UNSPECIFIED
+}
+
+func (x *AlertRecord) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *AlertRecord) GetSending() string {
+	if x != nil {
+		return x.Sending
+	}
+	return ""
+}
+
+func (x *AlertRecord) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *AlertRecord) GetTries() int32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *AlertRecord) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *AlertRecord) GetErrorKind() string {
+	if x != nil {
+		return x.ErrorKind
+	}
+	return ""
+}
+
+func (x *AlertRecord) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
 	}
 	return nil
 }
@@ -2219,13 +2969,73 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\aringing\x18\x06 \x03(\tR\aringing\x12\x18\n" +
 	"\atalking\x18\a \x03(\tR\atalking\x12\x16\n" +
 	"\x06tenant\x18\b \x01(\tR\x06tenant\x12\x0e\n" +
-	"\x02id\x18\t \x01(\tR\x02id\"p\n" +
+	"\x02id\x18\t \x01(\tR\x02id\"\x80\x01\n" +
 	"\x15MissedCallListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\x12)\n" +
-	"\x10include_resolved\x18\x03 \x01(\bR\x0fincludeResolved\"O\n" +
+	"\x10include_resolved\x18\x03 \x01(\bR\x0fincludeResolved\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"O\n" +
 	"\x16MissedCallListResponse\x125\n" +
-	"\fmissed_calls\x18\x01 \x03(\v2\x12.pbx.v1.MissedCallR\vmissedCallsB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
+	"\fmissed_calls\x18\x01 \x03(\v2\x12.pbx.v1.MissedCallR\vmissedCalls\"\xf8\x01\n" +
+	"\x14MissedCallActRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12;\n" +
+	"\x06action\x18\x03 \x01(\x0e2#.pbx.v1.MissedCallActRequest.ActionR\x06action\x12 \n" +
+	"\x04user\x18\x04 \x01(\v2\f.pbx.v1.UserR\x04user\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\"E\n" +
+	"\x06Action\x12\x16\n" +
+	"\x12ACTION_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05CLAIM\x10\x01\x12\v\n" +
+	"\aRELEASE\x10\x02\x12\v\n" +
+	"\aRESOLVE\x10\x03\"L\n" +
+	"\x15MissedCallActResponse\x123\n" +
+	"\vmissed_call\x18\x01 \x01(\v2\x12.pbx.v1.MissedCallR\n" +
+	"missedCall\"\xd4\x03\n" +
+	"\aSilence\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x18\n" +
+	"\avendors\x18\x03 \x03(\tR\avendors\x12\x16\n" +
+	"\x06queues\x18\x04 \x03(\tR\x06queues\x12\x18\n" +
+	"\adialled\x18\x05 \x03(\tR\adialled\x12\x12\n" +
+	"\x04from\x18\x06 \x03(\tR\x04from\x123\n" +
+	"\areasons\x18\a \x03(\x0e2\x19.pbx.v1.MissedCall.ReasonR\areasons\x12.\n" +
+	"\x06caller\x18\b \x01(\x0e2\x16.pbx.v1.Silence.CallerR\x06caller\x127\n" +
+	"\tbegins_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bbeginsAt\x123\n" +
+	"\aends_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12+\n" +
+	"\n" +
+	"created_by\x18\v \x01(\v2\f.pbx.v1.UserR\tcreatedBy\x12\x12\n" +
+	"\x04note\x18\f \x01(\tR\x04note\"-\n" +
+	"\x06Caller\x12\v\n" +
+	"\aANYBODY\x10\x00\x12\t\n" +
+	"\x05KNOWN\x10\x01\x12\v\n" +
+	"\aUNKNOWN\x10\x02\">\n" +
+	"\x11SilencePutRequest\x12)\n" +
+	"\asilence\x18\x01 \x01(\v2\x0f.pbx.v1.SilenceR\asilence\"?\n" +
+	"\x12SilencePutResponse\x12)\n" +
+	"\asilence\x18\x01 \x01(\v2\x0f.pbx.v1.SilenceR\asilence\",\n" +
+	"\x12SilenceListRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"B\n" +
+	"\x13SilenceListResponse\x12+\n" +
+	"\bsilences\x18\x01 \x03(\v2\x0f.pbx.v1.SilenceR\bsilences\"\xf3\x02\n" +
+	"\vAlertRecord\x12/\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x19.pbx.v1.AlertRecord.StateR\x05state\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\asending\x18\x03 \x01(\tR\asending\x12\x18\n" +
+	"\achannel\x18\x04 \x01(\tR\achannel\x12\x14\n" +
+	"\x05tries\x18\x05 \x01(\x05R\x05tries\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\x12\x1d\n" +
+	"\n" +
+	"error_kind\x18\a \x01(\tR\terrorKind\x12:\n" +
+	"\vretry_after\x18\b \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"L\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05BEGAN\x10\x01\x12\b\n" +
+	"\x04SENT\x10\x02\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x03\x12\v\n" +
+	"\aDROPPED\x10\x04B5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
 
 var (
 	file_pbx_v1_query_proto_rawDescOnce sync.Once
@@ -2239,100 +3049,126 @@ func file_pbx_v1_query_proto_rawDescGZIP() []byte {
 	return file_pbx_v1_query_proto_rawDescData
 }
 
-var file_pbx_v1_query_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_pbx_v1_query_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_pbx_v1_query_proto_goTypes = []any{
 	(ContactTrace_Source)(0),          // 0: pbx.v1.ContactTrace.Source
 	(DirectoryAnswer_Outcome)(0),      // 1: pbx.v1.DirectoryAnswer.Outcome
-	(*ContactLookupRequest)(nil),      // 2: pbx.v1.ContactLookupRequest
-	(*ContactLookupResponse)(nil),     // 3: pbx.v1.ContactLookupResponse
-	(*ContactTrace)(nil),              // 4: pbx.v1.ContactTrace
-	(*NumberForm)(nil),                // 5: pbx.v1.NumberForm
-	(*DirectoryAnswer)(nil),           // 6: pbx.v1.DirectoryAnswer
-	(*CachedContact)(nil),             // 7: pbx.v1.CachedContact
-	(*ContactInvalidateRequest)(nil),  // 8: pbx.v1.ContactInvalidateRequest
-	(*ContactInvalidateResponse)(nil), // 9: pbx.v1.ContactInvalidateResponse
-	(*AgentListRequest)(nil),          // 10: pbx.v1.AgentListRequest
-	(*AgentListResponse)(nil),         // 11: pbx.v1.AgentListResponse
-	(*AgentGetRequest)(nil),           // 12: pbx.v1.AgentGetRequest
-	(*AgentGetResponse)(nil),          // 13: pbx.v1.AgentGetResponse
-	(*AgentStatus)(nil),               // 14: pbx.v1.AgentStatus
-	(*AgentStatisticsRequest)(nil),    // 15: pbx.v1.AgentStatisticsRequest
-	(*AgentStatisticsResponse)(nil),   // 16: pbx.v1.AgentStatisticsResponse
-	(*DayStatistics)(nil),             // 17: pbx.v1.DayStatistics
-	(*AgentDay)(nil),                  // 18: pbx.v1.AgentDay
-	(*StateTime)(nil),                 // 19: pbx.v1.StateTime
-	(*QueueDay)(nil),                  // 20: pbx.v1.QueueDay
-	(*CallFigures)(nil),               // 21: pbx.v1.CallFigures
-	(*DurationFigures)(nil),           // 22: pbx.v1.DurationFigures
-	(*CallListRequest)(nil),           // 23: pbx.v1.CallListRequest
-	(*CallListResponse)(nil),          // 24: pbx.v1.CallListResponse
-	(*CallStatus)(nil),                // 25: pbx.v1.CallStatus
-	(*MissedCallListRequest)(nil),     // 26: pbx.v1.MissedCallListRequest
-	(*MissedCallListResponse)(nil),    // 27: pbx.v1.MissedCallListResponse
-	(*durationpb.Duration)(nil),       // 28: google.protobuf.Duration
-	(*Contact)(nil),                   // 29: pbx.v1.Contact
-	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
-	(*ContactMatch)(nil),              // 31: pbx.v1.ContactMatch
-	(AgentState)(0),                   // 32: pbx.v1.AgentState
-	(*User)(nil),                      // 33: pbx.v1.User
-	(Call_Direction)(0),               // 34: pbx.v1.Call.Direction
-	(*Call)(nil),                      // 35: pbx.v1.Call
-	(*MissedCall)(nil),                // 36: pbx.v1.MissedCall
+	(MissedCallActRequest_Action)(0),  // 2: pbx.v1.MissedCallActRequest.Action
+	(Silence_Caller)(0),               // 3: pbx.v1.Silence.Caller
+	(AlertRecord_State)(0),            // 4: pbx.v1.AlertRecord.State
+	(*ContactLookupRequest)(nil),      // 5: pbx.v1.ContactLookupRequest
+	(*ContactLookupResponse)(nil),     // 6: pbx.v1.ContactLookupResponse
+	(*ContactTrace)(nil),              // 7: pbx.v1.ContactTrace
+	(*NumberForm)(nil),                // 8: pbx.v1.NumberForm
+	(*DirectoryAnswer)(nil),           // 9: pbx.v1.DirectoryAnswer
+	(*CachedContact)(nil),             // 10: pbx.v1.CachedContact
+	(*ContactInvalidateRequest)(nil),  // 11: pbx.v1.ContactInvalidateRequest
+	(*ContactInvalidateResponse)(nil), // 12: pbx.v1.ContactInvalidateResponse
+	(*AgentListRequest)(nil),          // 13: pbx.v1.AgentListRequest
+	(*AgentListResponse)(nil),         // 14: pbx.v1.AgentListResponse
+	(*AgentGetRequest)(nil),           // 15: pbx.v1.AgentGetRequest
+	(*AgentGetResponse)(nil),          // 16: pbx.v1.AgentGetResponse
+	(*AgentStatus)(nil),               // 17: pbx.v1.AgentStatus
+	(*AgentStatisticsRequest)(nil),    // 18: pbx.v1.AgentStatisticsRequest
+	(*AgentStatisticsResponse)(nil),   // 19: pbx.v1.AgentStatisticsResponse
+	(*DayStatistics)(nil),             // 20: pbx.v1.DayStatistics
+	(*AgentDay)(nil),                  // 21: pbx.v1.AgentDay
+	(*StateTime)(nil),                 // 22: pbx.v1.StateTime
+	(*QueueDay)(nil),                  // 23: pbx.v1.QueueDay
+	(*CallFigures)(nil),               // 24: pbx.v1.CallFigures
+	(*DurationFigures)(nil),           // 25: pbx.v1.DurationFigures
+	(*CallListRequest)(nil),           // 26: pbx.v1.CallListRequest
+	(*CallListResponse)(nil),          // 27: pbx.v1.CallListResponse
+	(*CallStatus)(nil),                // 28: pbx.v1.CallStatus
+	(*MissedCallListRequest)(nil),     // 29: pbx.v1.MissedCallListRequest
+	(*MissedCallListResponse)(nil),    // 30: pbx.v1.MissedCallListResponse
+	(*MissedCallActRequest)(nil),      // 31: pbx.v1.MissedCallActRequest
+	(*MissedCallActResponse)(nil),     // 32: pbx.v1.MissedCallActResponse
+	(*Silence)(nil),                   // 33: pbx.v1.Silence
+	(*SilencePutRequest)(nil),         // 34: pbx.v1.SilencePutRequest
+	(*SilencePutResponse)(nil),        // 35: pbx.v1.SilencePutResponse
+	(*SilenceListRequest)(nil),        // 36: pbx.v1.SilenceListRequest
+	(*SilenceListResponse)(nil),       // 37: pbx.v1.SilenceListResponse
+	(*AlertRecord)(nil),               // 38: pbx.v1.AlertRecord
+	(*durationpb.Duration)(nil),       // 39: google.protobuf.Duration
+	(*Contact)(nil),                   // 40: pbx.v1.Contact
+	(*timestamppb.Timestamp)(nil),     // 41: google.protobuf.Timestamp
+	(*ContactMatch)(nil),              // 42: pbx.v1.ContactMatch
+	(AgentState)(0),                   // 43: pbx.v1.AgentState
+	(*User)(nil),                      // 44: pbx.v1.User
+	(Call_Direction)(0),               // 45: pbx.v1.Call.Direction
+	(*Call)(nil),                      // 46: pbx.v1.Call
+	(*MissedCall)(nil),                // 47: pbx.v1.MissedCall
+	(MissedCall_Reason)(0),            // 48: pbx.v1.MissedCall.Reason
 }
 var file_pbx_v1_query_proto_depIdxs = []int32{
-	28, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
-	29, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
-	4,  // 2: pbx.v1.ContactLookupResponse.trace:type_name -> pbx.v1.ContactTrace
+	39, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
+	40, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
+	7,  // 2: pbx.v1.ContactLookupResponse.trace:type_name -> pbx.v1.ContactTrace
 	0,  // 3: pbx.v1.ContactTrace.source:type_name -> pbx.v1.ContactTrace.Source
-	30, // 4: pbx.v1.ContactTrace.asked_at:type_name -> google.protobuf.Timestamp
-	5,  // 5: pbx.v1.ContactTrace.forms:type_name -> pbx.v1.NumberForm
-	6,  // 6: pbx.v1.ContactTrace.answers:type_name -> pbx.v1.DirectoryAnswer
-	28, // 7: pbx.v1.ContactTrace.took:type_name -> google.protobuf.Duration
+	41, // 4: pbx.v1.ContactTrace.asked_at:type_name -> google.protobuf.Timestamp
+	8,  // 5: pbx.v1.ContactTrace.forms:type_name -> pbx.v1.NumberForm
+	9,  // 6: pbx.v1.ContactTrace.answers:type_name -> pbx.v1.DirectoryAnswer
+	39, // 7: pbx.v1.ContactTrace.took:type_name -> google.protobuf.Duration
 	1,  // 8: pbx.v1.DirectoryAnswer.outcome:type_name -> pbx.v1.DirectoryAnswer.Outcome
-	28, // 9: pbx.v1.DirectoryAnswer.took:type_name -> google.protobuf.Duration
-	31, // 10: pbx.v1.DirectoryAnswer.matches:type_name -> pbx.v1.ContactMatch
-	29, // 11: pbx.v1.CachedContact.contact:type_name -> pbx.v1.Contact
-	4,  // 12: pbx.v1.CachedContact.trace:type_name -> pbx.v1.ContactTrace
-	30, // 13: pbx.v1.CachedContact.fresh_until:type_name -> google.protobuf.Timestamp
-	30, // 14: pbx.v1.CachedContact.claimed_until:type_name -> google.protobuf.Timestamp
-	32, // 15: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
-	14, // 16: pbx.v1.AgentListResponse.agents:type_name -> pbx.v1.AgentStatus
-	14, // 17: pbx.v1.AgentGetResponse.agent:type_name -> pbx.v1.AgentStatus
-	33, // 18: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
-	32, // 19: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
-	30, // 20: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
-	34, // 21: pbx.v1.AgentStatus.direction:type_name -> pbx.v1.Call.Direction
-	17, // 22: pbx.v1.AgentStatisticsResponse.statistics:type_name -> pbx.v1.DayStatistics
-	30, // 23: pbx.v1.DayStatistics.begins_at:type_name -> google.protobuf.Timestamp
-	30, // 24: pbx.v1.DayStatistics.ends_at:type_name -> google.protobuf.Timestamp
-	30, // 25: pbx.v1.DayStatistics.counted_until:type_name -> google.protobuf.Timestamp
-	18, // 26: pbx.v1.DayStatistics.agents:type_name -> pbx.v1.AgentDay
-	20, // 27: pbx.v1.DayStatistics.queues:type_name -> pbx.v1.QueueDay
-	21, // 28: pbx.v1.DayStatistics.hours:type_name -> pbx.v1.CallFigures
-	33, // 29: pbx.v1.AgentDay.user:type_name -> pbx.v1.User
-	19, // 30: pbx.v1.AgentDay.states:type_name -> pbx.v1.StateTime
-	21, // 31: pbx.v1.AgentDay.calls:type_name -> pbx.v1.CallFigures
-	22, // 32: pbx.v1.AgentDay.outgoing_talk:type_name -> pbx.v1.DurationFigures
-	32, // 33: pbx.v1.StateTime.state:type_name -> pbx.v1.AgentState
-	28, // 34: pbx.v1.StateTime.time:type_name -> google.protobuf.Duration
-	21, // 35: pbx.v1.QueueDay.calls:type_name -> pbx.v1.CallFigures
-	28, // 36: pbx.v1.QueueDay.service_level:type_name -> google.protobuf.Duration
-	22, // 37: pbx.v1.CallFigures.ring:type_name -> pbx.v1.DurationFigures
-	22, // 38: pbx.v1.CallFigures.talk:type_name -> pbx.v1.DurationFigures
-	22, // 39: pbx.v1.CallFigures.wait:type_name -> pbx.v1.DurationFigures
-	28, // 40: pbx.v1.DurationFigures.total:type_name -> google.protobuf.Duration
-	28, // 41: pbx.v1.DurationFigures.longest:type_name -> google.protobuf.Duration
-	25, // 42: pbx.v1.CallListResponse.calls:type_name -> pbx.v1.CallStatus
-	35, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
-	30, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
-	30, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
-	36, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	39, // 9: pbx.v1.DirectoryAnswer.took:type_name -> google.protobuf.Duration
+	42, // 10: pbx.v1.DirectoryAnswer.matches:type_name -> pbx.v1.ContactMatch
+	40, // 11: pbx.v1.CachedContact.contact:type_name -> pbx.v1.Contact
+	7,  // 12: pbx.v1.CachedContact.trace:type_name -> pbx.v1.ContactTrace
+	41, // 13: pbx.v1.CachedContact.fresh_until:type_name -> google.protobuf.Timestamp
+	41, // 14: pbx.v1.CachedContact.claimed_until:type_name -> google.protobuf.Timestamp
+	43, // 15: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
+	17, // 16: pbx.v1.AgentListResponse.agents:type_name -> pbx.v1.AgentStatus
+	17, // 17: pbx.v1.AgentGetResponse.agent:type_name -> pbx.v1.AgentStatus
+	44, // 18: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
+	43, // 19: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
+	41, // 20: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
+	45, // 21: pbx.v1.AgentStatus.direction:type_name -> pbx.v1.Call.Direction
+	20, // 22: pbx.v1.AgentStatisticsResponse.statistics:type_name -> pbx.v1.DayStatistics
+	41, // 23: pbx.v1.DayStatistics.begins_at:type_name -> google.protobuf.Timestamp
+	41, // 24: pbx.v1.DayStatistics.ends_at:type_name -> google.protobuf.Timestamp
+	41, // 25: pbx.v1.DayStatistics.counted_until:type_name -> google.protobuf.Timestamp
+	21, // 26: pbx.v1.DayStatistics.agents:type_name -> pbx.v1.AgentDay
+	23, // 27: pbx.v1.DayStatistics.queues:type_name -> pbx.v1.QueueDay
+	24, // 28: pbx.v1.DayStatistics.hours:type_name -> pbx.v1.CallFigures
+	44, // 29: pbx.v1.AgentDay.user:type_name -> pbx.v1.User
+	22, // 30: pbx.v1.AgentDay.states:type_name -> pbx.v1.StateTime
+	24, // 31: pbx.v1.AgentDay.calls:type_name -> pbx.v1.CallFigures
+	25, // 32: pbx.v1.AgentDay.outgoing_talk:type_name -> pbx.v1.DurationFigures
+	43, // 33: pbx.v1.StateTime.state:type_name -> pbx.v1.AgentState
+	39, // 34: pbx.v1.StateTime.time:type_name -> google.protobuf.Duration
+	24, // 35: pbx.v1.QueueDay.calls:type_name -> pbx.v1.CallFigures
+	39, // 36: pbx.v1.QueueDay.service_level:type_name -> google.protobuf.Duration
+	25, // 37: pbx.v1.CallFigures.ring:type_name -> pbx.v1.DurationFigures
+	25, // 38: pbx.v1.CallFigures.talk:type_name -> pbx.v1.DurationFigures
+	25, // 39: pbx.v1.CallFigures.wait:type_name -> pbx.v1.DurationFigures
+	39, // 40: pbx.v1.DurationFigures.total:type_name -> google.protobuf.Duration
+	39, // 41: pbx.v1.DurationFigures.longest:type_name -> google.protobuf.Duration
+	28, // 42: pbx.v1.CallListResponse.calls:type_name -> pbx.v1.CallStatus
+	46, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
+	41, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
+	41, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
+	47, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
+	2,  // 47: pbx.v1.MissedCallActRequest.action:type_name -> pbx.v1.MissedCallActRequest.Action
+	44, // 48: pbx.v1.MissedCallActRequest.user:type_name -> pbx.v1.User
+	47, // 49: pbx.v1.MissedCallActResponse.missed_call:type_name -> pbx.v1.MissedCall
+	48, // 50: pbx.v1.Silence.reasons:type_name -> pbx.v1.MissedCall.Reason
+	3,  // 51: pbx.v1.Silence.caller:type_name -> pbx.v1.Silence.Caller
+	41, // 52: pbx.v1.Silence.begins_at:type_name -> google.protobuf.Timestamp
+	41, // 53: pbx.v1.Silence.ends_at:type_name -> google.protobuf.Timestamp
+	44, // 54: pbx.v1.Silence.created_by:type_name -> pbx.v1.User
+	33, // 55: pbx.v1.SilencePutRequest.silence:type_name -> pbx.v1.Silence
+	33, // 56: pbx.v1.SilencePutResponse.silence:type_name -> pbx.v1.Silence
+	33, // 57: pbx.v1.SilenceListResponse.silences:type_name -> pbx.v1.Silence
+	4,  // 58: pbx.v1.AlertRecord.state:type_name -> pbx.v1.AlertRecord.State
+	41, // 59: pbx.v1.AlertRecord.at:type_name -> google.protobuf.Timestamp
+	39, // 60: pbx.v1.AlertRecord.retry_after:type_name -> google.protobuf.Duration
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_query_proto_init() }
@@ -2346,8 +3182,8 @@ func file_pbx_v1_query_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_query_proto_rawDesc), len(file_pbx_v1_query_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   26,
+			NumEnums:      5,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
