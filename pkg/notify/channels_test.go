@@ -98,7 +98,7 @@ func TestTypes(t *testing.T) {
 
 // TestProblems has one thing wrong in each channel.
 func TestProblems(t *testing.T) {
-	const at = "tenants[0].directories[0]."
+	const at = "tenants[0].channels[0]."
 	tests := map[string]struct{ yaml, want string }{
 		"unknown type":     {"- type: fax\n", "line 6: " + at + "type: unknown type fax, want one of email, mattermost, slack, sms, teams, telegram, webhook"},
 		"unknown key":      {slackYAML + "  channel: x\n", "line 8: "},
