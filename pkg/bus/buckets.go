@@ -64,3 +64,10 @@ func (b *Bus) Silences(replicas func() int) *Table[*pbxv1.Silence] {
 		Bucket: "pbx_silences", Description: "Which alerts of missed calls are kept back", TTL: 400 * day, Replicas: replicas,
 	}, func() *pbxv1.Silence { return new(pbxv1.Silence) })
 }
+
+// SigningKeys sign the tokens of web-gateway: the bucket pbx_signing_keys.
+func (b *Bus) SigningKeys(replicas func() int) *Table[*pbxv1.SigningKey] {
+	return NewTable(b, TableOptions{
+		Bucket: "pbx_signing_keys", Description: "What signs the tokens of pages", TTL: 30 * day, Replicas: replicas,
+	}, func() *pbxv1.SigningKey { return new(pbxv1.SigningKey) })
+}

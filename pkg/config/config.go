@@ -37,6 +37,7 @@ type Tenant struct {
 	Channels    []*Channel // in the order of the file
 	Commands    Section    // what people may do by command: the business of command-relay
 	MissedCalls Section    // which calls were missed, and who is told: the business of missed-call
+	Web         Section    // which pages and people may ask, and act: the business of web-gateway
 }
 
 // Exchange is one PBX of a tenant at a vendor. It comes from the file alone; the zero value has no settings.
@@ -146,6 +147,7 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 		Channels    []yaml.Node `yaml:"channels"`
 		Commands    yaml.Node   `yaml:"commands"`
 		MissedCalls yaml.Node   `yaml:"missed_calls"`
+		Web         yaml.Node   `yaml:"web"`
 	}{Timezone: zone{time.UTC}, Contacts: defaultContacts(), Agents: defaultAgents()}
 	d.value(n, at, reflect.ValueOf(&given).Elem())
 	t := &Tenant{
@@ -154,6 +156,7 @@ func (d *decoder) tenant(n *yaml.Node, at place) *Tenant {
 	}
 	t.Commands = d.part(&given.Commands, at, "commands")
 	t.MissedCalls = d.part(&given.MissedCalls, at, "missed_calls")
+	t.Web = d.part(&given.Web, at, "web")
 	d.contacts(n, at, t.Contacts)
 	d.agents(n, at, t.Agents)
 	for _, s := range d.sections(given.Exchanges, at, "exchanges", "vendor") {

@@ -2810,6 +2810,79 @@ func (x *AlertRecord) GetRetryAfter() *durationpb.Duration {
 	return nil
 }
 
+// SigningKey signs the tokens of web-gateway, at every replica. It is a value of the bucket `pbx_signing_keys`, under its id.
+type SigningKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the key in tokens.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The seed of an Ed25519 key, 32 bytes.
+	Seed []byte `protobuf:"bytes,2,opt,name=seed,proto3" json:"seed,omitempty"`
+	// From when on it signs.
+	SignsFrom *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	// Until when tokens that it signed are believed.
+	VerifiesUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=verifies_until,json=verifiesUntil,proto3" json:"verifies_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SigningKey) Reset() {
+	*x = SigningKey{}
+	mi := &file_pbx_v1_query_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SigningKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SigningKey) ProtoMessage() {}
+
+func (x *SigningKey) ProtoReflect() protoreflect.Message {
+	mi := &file_pbx_v1_query_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
+func (*SigningKey) Descriptor() ([]byte, []int) {
+	return file_pbx_v1_query_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SigningKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SigningKey) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *SigningKey) GetSignsFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignsFrom
+	}
+	return nil
+}
+
+func (x *SigningKey) GetVerifiesUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.VerifiesUntil
+	}
+	return nil
+}
+
 var File_pbx_v1_query_proto protoreflect.FileDescriptor
 
 const file_pbx_v1_query_proto_rawDesc = "" +
@@ -3035,7 +3108,14 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\x04SENT\x10\x02\x12\n" +
 	"\n" +
 	"\x06FAILED\x10\x03\x12\v\n" +
-	"\aDROPPED\x10\x04B5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
+	"\aDROPPED\x10\x04\"\xae\x01\n" +
+	"\n" +
+	"SigningKey\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04seed\x18\x02 \x01(\fR\x04seed\x129\n" +
+	"\n" +
+	"signs_from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tsignsFrom\x12A\n" +
+	"\x0everifies_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rverifiesUntilB5Z3github.com/switchhook/switchhook/proto/pbx/v1;pbxv1b\x06proto3"
 
 var (
 	file_pbx_v1_query_proto_rawDescOnce sync.Once
@@ -3050,7 +3130,7 @@ func file_pbx_v1_query_proto_rawDescGZIP() []byte {
 }
 
 var file_pbx_v1_query_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_pbx_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_pbx_v1_query_proto_goTypes = []any{
 	(ContactTrace_Source)(0),          // 0: pbx.v1.ContactTrace.Source
 	(DirectoryAnswer_Outcome)(0),      // 1: pbx.v1.DirectoryAnswer.Outcome
@@ -3091,84 +3171,87 @@ var file_pbx_v1_query_proto_goTypes = []any{
 	(*SilenceListRequest)(nil),        // 36: pbx.v1.SilenceListRequest
 	(*SilenceListResponse)(nil),       // 37: pbx.v1.SilenceListResponse
 	(*AlertRecord)(nil),               // 38: pbx.v1.AlertRecord
-	(*durationpb.Duration)(nil),       // 39: google.protobuf.Duration
-	(*Contact)(nil),                   // 40: pbx.v1.Contact
-	(*timestamppb.Timestamp)(nil),     // 41: google.protobuf.Timestamp
-	(*ContactMatch)(nil),              // 42: pbx.v1.ContactMatch
-	(AgentState)(0),                   // 43: pbx.v1.AgentState
-	(*User)(nil),                      // 44: pbx.v1.User
-	(Call_Direction)(0),               // 45: pbx.v1.Call.Direction
-	(*Call)(nil),                      // 46: pbx.v1.Call
-	(*MissedCall)(nil),                // 47: pbx.v1.MissedCall
-	(MissedCall_Reason)(0),            // 48: pbx.v1.MissedCall.Reason
+	(*SigningKey)(nil),                // 39: pbx.v1.SigningKey
+	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
+	(*Contact)(nil),                   // 41: pbx.v1.Contact
+	(*timestamppb.Timestamp)(nil),     // 42: google.protobuf.Timestamp
+	(*ContactMatch)(nil),              // 43: pbx.v1.ContactMatch
+	(AgentState)(0),                   // 44: pbx.v1.AgentState
+	(*User)(nil),                      // 45: pbx.v1.User
+	(Call_Direction)(0),               // 46: pbx.v1.Call.Direction
+	(*Call)(nil),                      // 47: pbx.v1.Call
+	(*MissedCall)(nil),                // 48: pbx.v1.MissedCall
+	(MissedCall_Reason)(0),            // 49: pbx.v1.MissedCall.Reason
 }
 var file_pbx_v1_query_proto_depIdxs = []int32{
-	39, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
-	40, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
+	40, // 0: pbx.v1.ContactLookupRequest.timeout:type_name -> google.protobuf.Duration
+	41, // 1: pbx.v1.ContactLookupResponse.contact:type_name -> pbx.v1.Contact
 	7,  // 2: pbx.v1.ContactLookupResponse.trace:type_name -> pbx.v1.ContactTrace
 	0,  // 3: pbx.v1.ContactTrace.source:type_name -> pbx.v1.ContactTrace.Source
-	41, // 4: pbx.v1.ContactTrace.asked_at:type_name -> google.protobuf.Timestamp
+	42, // 4: pbx.v1.ContactTrace.asked_at:type_name -> google.protobuf.Timestamp
 	8,  // 5: pbx.v1.ContactTrace.forms:type_name -> pbx.v1.NumberForm
 	9,  // 6: pbx.v1.ContactTrace.answers:type_name -> pbx.v1.DirectoryAnswer
-	39, // 7: pbx.v1.ContactTrace.took:type_name -> google.protobuf.Duration
+	40, // 7: pbx.v1.ContactTrace.took:type_name -> google.protobuf.Duration
 	1,  // 8: pbx.v1.DirectoryAnswer.outcome:type_name -> pbx.v1.DirectoryAnswer.Outcome
-	39, // 9: pbx.v1.DirectoryAnswer.took:type_name -> google.protobuf.Duration
-	42, // 10: pbx.v1.DirectoryAnswer.matches:type_name -> pbx.v1.ContactMatch
-	40, // 11: pbx.v1.CachedContact.contact:type_name -> pbx.v1.Contact
+	40, // 9: pbx.v1.DirectoryAnswer.took:type_name -> google.protobuf.Duration
+	43, // 10: pbx.v1.DirectoryAnswer.matches:type_name -> pbx.v1.ContactMatch
+	41, // 11: pbx.v1.CachedContact.contact:type_name -> pbx.v1.Contact
 	7,  // 12: pbx.v1.CachedContact.trace:type_name -> pbx.v1.ContactTrace
-	41, // 13: pbx.v1.CachedContact.fresh_until:type_name -> google.protobuf.Timestamp
-	41, // 14: pbx.v1.CachedContact.claimed_until:type_name -> google.protobuf.Timestamp
-	43, // 15: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
+	42, // 13: pbx.v1.CachedContact.fresh_until:type_name -> google.protobuf.Timestamp
+	42, // 14: pbx.v1.CachedContact.claimed_until:type_name -> google.protobuf.Timestamp
+	44, // 15: pbx.v1.AgentListRequest.states:type_name -> pbx.v1.AgentState
 	17, // 16: pbx.v1.AgentListResponse.agents:type_name -> pbx.v1.AgentStatus
 	17, // 17: pbx.v1.AgentGetResponse.agent:type_name -> pbx.v1.AgentStatus
-	44, // 18: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
-	43, // 19: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
-	41, // 20: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
-	45, // 21: pbx.v1.AgentStatus.direction:type_name -> pbx.v1.Call.Direction
+	45, // 18: pbx.v1.AgentStatus.user:type_name -> pbx.v1.User
+	44, // 19: pbx.v1.AgentStatus.state:type_name -> pbx.v1.AgentState
+	42, // 20: pbx.v1.AgentStatus.since:type_name -> google.protobuf.Timestamp
+	46, // 21: pbx.v1.AgentStatus.direction:type_name -> pbx.v1.Call.Direction
 	20, // 22: pbx.v1.AgentStatisticsResponse.statistics:type_name -> pbx.v1.DayStatistics
-	41, // 23: pbx.v1.DayStatistics.begins_at:type_name -> google.protobuf.Timestamp
-	41, // 24: pbx.v1.DayStatistics.ends_at:type_name -> google.protobuf.Timestamp
-	41, // 25: pbx.v1.DayStatistics.counted_until:type_name -> google.protobuf.Timestamp
+	42, // 23: pbx.v1.DayStatistics.begins_at:type_name -> google.protobuf.Timestamp
+	42, // 24: pbx.v1.DayStatistics.ends_at:type_name -> google.protobuf.Timestamp
+	42, // 25: pbx.v1.DayStatistics.counted_until:type_name -> google.protobuf.Timestamp
 	21, // 26: pbx.v1.DayStatistics.agents:type_name -> pbx.v1.AgentDay
 	23, // 27: pbx.v1.DayStatistics.queues:type_name -> pbx.v1.QueueDay
 	24, // 28: pbx.v1.DayStatistics.hours:type_name -> pbx.v1.CallFigures
-	44, // 29: pbx.v1.AgentDay.user:type_name -> pbx.v1.User
+	45, // 29: pbx.v1.AgentDay.user:type_name -> pbx.v1.User
 	22, // 30: pbx.v1.AgentDay.states:type_name -> pbx.v1.StateTime
 	24, // 31: pbx.v1.AgentDay.calls:type_name -> pbx.v1.CallFigures
 	25, // 32: pbx.v1.AgentDay.outgoing_talk:type_name -> pbx.v1.DurationFigures
-	43, // 33: pbx.v1.StateTime.state:type_name -> pbx.v1.AgentState
-	39, // 34: pbx.v1.StateTime.time:type_name -> google.protobuf.Duration
+	44, // 33: pbx.v1.StateTime.state:type_name -> pbx.v1.AgentState
+	40, // 34: pbx.v1.StateTime.time:type_name -> google.protobuf.Duration
 	24, // 35: pbx.v1.QueueDay.calls:type_name -> pbx.v1.CallFigures
-	39, // 36: pbx.v1.QueueDay.service_level:type_name -> google.protobuf.Duration
+	40, // 36: pbx.v1.QueueDay.service_level:type_name -> google.protobuf.Duration
 	25, // 37: pbx.v1.CallFigures.ring:type_name -> pbx.v1.DurationFigures
 	25, // 38: pbx.v1.CallFigures.talk:type_name -> pbx.v1.DurationFigures
 	25, // 39: pbx.v1.CallFigures.wait:type_name -> pbx.v1.DurationFigures
-	39, // 40: pbx.v1.DurationFigures.total:type_name -> google.protobuf.Duration
-	39, // 41: pbx.v1.DurationFigures.longest:type_name -> google.protobuf.Duration
+	40, // 40: pbx.v1.DurationFigures.total:type_name -> google.protobuf.Duration
+	40, // 41: pbx.v1.DurationFigures.longest:type_name -> google.protobuf.Duration
 	28, // 42: pbx.v1.CallListResponse.calls:type_name -> pbx.v1.CallStatus
-	46, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
-	41, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
-	41, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
-	47, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
+	47, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
+	42, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
+	42, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
+	48, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
 	2,  // 47: pbx.v1.MissedCallActRequest.action:type_name -> pbx.v1.MissedCallActRequest.Action
-	44, // 48: pbx.v1.MissedCallActRequest.user:type_name -> pbx.v1.User
-	47, // 49: pbx.v1.MissedCallActResponse.missed_call:type_name -> pbx.v1.MissedCall
-	48, // 50: pbx.v1.Silence.reasons:type_name -> pbx.v1.MissedCall.Reason
+	45, // 48: pbx.v1.MissedCallActRequest.user:type_name -> pbx.v1.User
+	48, // 49: pbx.v1.MissedCallActResponse.missed_call:type_name -> pbx.v1.MissedCall
+	49, // 50: pbx.v1.Silence.reasons:type_name -> pbx.v1.MissedCall.Reason
 	3,  // 51: pbx.v1.Silence.caller:type_name -> pbx.v1.Silence.Caller
-	41, // 52: pbx.v1.Silence.begins_at:type_name -> google.protobuf.Timestamp
-	41, // 53: pbx.v1.Silence.ends_at:type_name -> google.protobuf.Timestamp
-	44, // 54: pbx.v1.Silence.created_by:type_name -> pbx.v1.User
+	42, // 52: pbx.v1.Silence.begins_at:type_name -> google.protobuf.Timestamp
+	42, // 53: pbx.v1.Silence.ends_at:type_name -> google.protobuf.Timestamp
+	45, // 54: pbx.v1.Silence.created_by:type_name -> pbx.v1.User
 	33, // 55: pbx.v1.SilencePutRequest.silence:type_name -> pbx.v1.Silence
 	33, // 56: pbx.v1.SilencePutResponse.silence:type_name -> pbx.v1.Silence
 	33, // 57: pbx.v1.SilenceListResponse.silences:type_name -> pbx.v1.Silence
 	4,  // 58: pbx.v1.AlertRecord.state:type_name -> pbx.v1.AlertRecord.State
-	41, // 59: pbx.v1.AlertRecord.at:type_name -> google.protobuf.Timestamp
-	39, // 60: pbx.v1.AlertRecord.retry_after:type_name -> google.protobuf.Duration
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	42, // 59: pbx.v1.AlertRecord.at:type_name -> google.protobuf.Timestamp
+	40, // 60: pbx.v1.AlertRecord.retry_after:type_name -> google.protobuf.Duration
+	42, // 61: pbx.v1.SigningKey.signs_from:type_name -> google.protobuf.Timestamp
+	42, // 62: pbx.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_query_proto_init() }
@@ -3183,7 +3266,7 @@ func file_pbx_v1_query_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbx_v1_query_proto_rawDesc), len(file_pbx_v1_query_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
