@@ -306,10 +306,13 @@ func TestEntries(t *testing.T) {
 		misses(100, "b", adam), queued(misses(0, "a", eva)...), misses(200, "c", ""), dials(300, "o", adam),
 	)...)
 	s.play(tick(400))
+	resolved := s.all()[1].GetId()
 	tests := map[string]struct {
 		query *pbxv1.MissedCallListRequest
 		want  []string
 	}{
+		"one":      {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: resolved}, lines("b")},
+		"none":     {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: "nothing"}, nil},
 		"open":     {&pbxv1.MissedCallListRequest{Tenant: "acme"}, lines("a", "c")},
 		"all":      {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true}, lines("a", "b", "c")},
 		"a queue":  {&pbxv1.MissedCallListRequest{Tenant: "acme", Queue: "NOC"}, lines("a")},

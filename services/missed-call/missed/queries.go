@@ -15,8 +15,7 @@ func (m *Machine) Entries(q *pbxv1.MissedCallListRequest) *pbxv1.MissedCallListR
 	list := &pbxv1.MissedCallListResponse{}
 	if t := m.tenants[q.GetTenant()]; t != nil {
 		for _, e := range t.entries {
-			wanted := q.GetQueue() == "" || q.GetQueue() == e.shown.GetQueue()
-			if wanted && (q.GetIncludeResolved() || e.shown.GetResolvedAt() == nil) {
+			if isWanted(q, e.shown) {
 				list.MissedCalls = append(list.MissedCalls, proto.CloneOf(e.shown))
 			}
 		}
@@ -25,6 +24,17 @@ func (m *Machine) Entries(q *pbxv1.MissedCallListRequest) *pbxv1.MissedCallListR
 		return cmp.Or(x.GetOpenedAt().AsTime().Compare(y.GetOpenedAt().AsTime()), cmp.Compare(x.GetId(), y.GetId()))
 	})
 	return list
+}
+
+func isWanted(q *pbxv1.MissedCallListRequest, v *pbxv1.MissedCall) bool {
+	switch {
+	case q.GetQueue() != "" && q.GetQueue() != v.GetQueue():
+		return false
+	case q.GetId() != "":
+		return q.GetId() == v.GetId()
+	default:
+		return q.GetIncludeResolved() || v.GetResolvedAt() == nil
+	}
 }
 
 // Entry returns the entry of a key, "<tenant>.<id>"; nil when there is none any more. Its kind says how far it is: RESOLVED,
