@@ -9,6 +9,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
@@ -104,6 +105,8 @@ type Command struct {
 	Extension string
 	// To is for originate and transfer: an outside number or an extension.
 	To phone.Number
+	// Expires is when it is too late to send it, whatever a token server or a second try took until then. Zero: never.
+	Expires time.Time
 	// CallID and ChannelID are of the call that is ended or transferred, where known.
 	CallID, ChannelID string
 }

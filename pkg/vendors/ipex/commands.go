@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/switchhook/switchhook/pkg/command"
 	"github.com/switchhook/switchhook/pkg/config"
@@ -35,6 +36,21 @@ type commander struct {
 // NewCommander returns what carries out commands at an exchange: nil if its configuration has no `api` section. The error holds
 // config.Problems.
 func NewCommander(e *config.Exchange, client *http.Client) (command.Exchange, error) {
+	api, err := readAPI(e)
+	if api == nil || err != nil {
+		return nil, err
+	}
+	return &commander{
+		origin:  e.Origin(),
+		region:  e.Tenant.Region,
+		address: strings.TrimRight(api.URL, "/"),
+		client:  client,
+		login:   newLogin(api, client),
+	}, nil
+}
+
+// readAPI returns the `api` section of an exchange, or nil if it has none. The error holds config.Problems.
+func readAPI(e *config.Exchange) (*API, error) {
 	var s Settings
 	if err := e.Decode(&s); err != nil {
 		return nil, err
@@ -47,18 +63,7 @@ func NewCommander(e *config.Exchange, client *http.Client) (command.Exchange, er
 	if !given || err != nil {
 		return nil, err
 	}
-	return &commander{
-		origin:  e.Origin(),
-		region:  e.Tenant.Region,
-		address: strings.TrimRight(s.API.URL, "/"),
-		client:  client,
-		login: &login{
-			address:  strings.TrimRight(s.API.AuthURL, "/") + "/token",
-			username: s.API.Username,
-			password: s.API.Password,
-			client:   client,
-		},
-	}, nil
+	return &s.API, nil
 }
 
 // Origin implements command.Exchange.
@@ -196,7 +201,7 @@ func (x *commander) execute(ctx context.Context, c command.Command, need command
 
 // send sends the command with a token other than the refused one, and returns the token.
 func (x *commander) send(ctx context.Context, c command.Command, refused string) (command.Answer, string, error) {
-	token, err := x.login.token(ctx, refused)
+	token, err := x.token(ctx, c.Expires, refused)
 	if err != nil {
 		return command.Answer{}, "", err
 	}
@@ -206,6 +211,20 @@ func (x *commander) send(ctx context.Context, c command.Command, refused string)
 	}
 	a, err := command.Send(ctx, x.client, p)
 	return a, token, err
+}
+
+// token returns a token for a command, unless it is too late for that by then.
+func (x *commander) token(ctx context.Context, expires time.Time, refused string) (string, error) {
+	if expires.IsZero() {
+		return x.login.token(ctx, refused)
+	}
+	ctx, cancel := context.WithDeadline(ctx, expires)
+	defer cancel()
+	token, err := x.login.token(ctx, refused)
+	if err == nil && !time.Now().Before(expires) {
+		return "", fault.New(fault.Unavailable, "nothing was sent: the token came too late")
+	}
+	return token, err
 }
 
 // readCall reads the answer to an originate, which always names the call.

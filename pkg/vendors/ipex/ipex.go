@@ -27,12 +27,15 @@ type Settings struct {
 	} `yaml:"webhook,required"`
 	// Fields tells the body keys that were renamed on the exchange (from version 4.6): the default name to the new one.
 	Fields map[string]string `yaml:"fields"`
-	API    struct {
-		URL      string        `yaml:"url"`
-		AuthURL  string        `yaml:"auth_url"`
-		Username string        `yaml:"username"`
-		Password config.Secret `yaml:"password"`
-	} `yaml:"api"`
+	API    API               `yaml:"api"`
+}
+
+// API is the exchange's interface for commands; all of it is given, or nothing.
+type API struct {
+	URL      string        `yaml:"url"`
+	AuthURL  string        `yaml:"auth_url"` // of the token server, without /token
+	Username string        `yaml:"username"`
+	Password config.Secret `yaml:"password"`
 }
 
 // Vendor is the dialect with its exchanges.

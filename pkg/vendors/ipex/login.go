@@ -24,7 +24,7 @@ const (
 	longestLife = 24 * time.Hour
 )
 
-// login obtains the tokens that commands carry. It is safe for concurrent use: however many commands wait for a token, one
+// login obtains tokens. It is safe for concurrent use: however many commands wait for a token, one
 // request for it is under way.
 type login struct {
 	address  string
@@ -46,6 +46,30 @@ type renewal struct {
 	done   chan struct{}
 	access string
 	err    error
+}
+
+func newLogin(api *API, client *http.Client) *login {
+	return &login{
+		address:  strings.TrimRight(api.AuthURL, "/") + "/token",
+		username: api.Username,
+		password: api.Password,
+		client:   client,
+	}
+}
+
+// Tokens returns a token that is still good and is not the one that the vendor has just refused, which is empty at first. However
+// many ask, one request for a token is under way. The error is fault.Denied when the credentials are refused, fault.Unavailable
+// when a token may be had later, and holds none. It is safe for concurrent use.
+type Tokens func(ctx context.Context, refused string) (string, error)
+
+// NewTokens returns what obtains tokens for an exchange, for other services of the vendor than commands: nil if its
+// configuration has no `api` section. The error holds config.Problems. It connects to nothing yet.
+func NewTokens(e *config.Exchange, client *http.Client) (Tokens, error) {
+	api, err := readAPI(e)
+	if api == nil || err != nil {
+		return nil, err
+	}
+	return newLogin(api, client).token, nil
 }
 
 // token returns a token that is still good and is not the refused one, which may be empty. No error is a *command.Lost, since

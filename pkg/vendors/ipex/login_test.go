@@ -225,3 +225,96 @@ func TestGivingUp(t *testing.T) {
 		s.check(t, 1, password)
 	})
 }
+
+// TestTokens has tokens for something else than commands: nobody is asked to dial.
+func TestTokens(t *testing.T) {
+	const many = 100
+	synctest.Test(t, func(t *testing.T) {
+		s := newTokenServer()
+		s.delay = time.Second
+		tokens, err := ipex.NewTokens(commandtest.Exchange(t, commandYAML("https://pbx.example", "https://login.example")), &http.Client{Transport: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := func(refused, want string) {
+			t.Helper()
+			var askers sync.WaitGroup
+			for range many {
+				askers.Go(func() {
+					if have, err := tokens(t.Context(), refused); want != have || err != nil {
+						t.Errorf("want %s, have %s and %v", want, have, err)
+					}
+				})
+			}
+			askers.Wait()
+		}
+		all("", "access-1")
+		s.check(t, 0, password)
+		all("access-1", "access-2")
+		s.check(t, 0, password, refresh)
+		all("access-1", "access-2") // Refused late: another was obtained meanwhile.
+		s.check(t, 0, password, refresh)
+		time.Sleep(time.Hour)
+		all("", "access-3")
+		s.check(t, 0, password, refresh, refresh)
+	})
+}
+
+func TestTokensFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTokenServer()
+		s.delay = 10 * time.Second
+		none, err := ipex.NewTokens(commandtest.Exchange(t, "{vendor: ipex, webhook: {username: u, password: p}}"), &http.Client{Transport: s})
+		if none != nil || err != nil {
+			t.Errorf("without an api section: want nothing, have %v", err)
+		}
+		tokens, err := ipex.NewTokens(commandtest.Exchange(t, commandYAML("https://pbx.example", "https://login.example")), &http.Client{Transport: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if have, err := tokens(ctx, ""); have != "" || !fault.Is(err, fault.Unavailable) {
+			t.Errorf("want unavailable, have %q and %v", have, err)
+		}
+		if have, err := tokens(t.Context(), ""); have != "access-1" || err != nil {
+			t.Errorf("want the token that was already on its way, have %q and %v", have, err)
+		}
+		s.check(t, 0, password)
+	})
+}
+
+// What came in time must not ring a phone late because the token server took its time.
+func TestNotAfterExpiry(t *testing.T) {
+	for name, test := range map[string]struct {
+		expires time.Duration
+		revoked bool // so that a second token is needed
+		late    bool
+		sent    int
+	}{
+		"in time":             {11 * time.Second, false, false, 1},
+		"too late":            {9 * time.Second, false, true, 0},
+		"at the last":         {10 * time.Second, false, true, 0},
+		"again in time":       {21 * time.Second, true, false, 2},
+		"again, but too late": {19 * time.Second, true, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTokenServer()
+				s.delay, s.revoked["access-1"] = 10*time.Second, test.revoked
+				c := commandtest.Originate("21")
+				c.Expires = time.Now().Add(test.expires)
+				_, err := s.commander(t).Execute(t.Context(), c)
+				if test.late != fault.Is(err, fault.Unavailable) || test.late != (err != nil) {
+					t.Errorf("want too late %v, have %v", test.late, err)
+				}
+				time.Sleep(s.delay)
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if test.sent != s.commands {
+					t.Errorf("want %d commands, have %d", test.sent, s.commands)
+				}
+			})
+		})
+	}
+}

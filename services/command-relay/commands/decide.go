@@ -27,10 +27,17 @@ type Arrival struct {
 	Sequence       uint64    // its place in the stream
 }
 
-// ID names the command: the same for each delivery of a message, and another for each message.
+// ID names the command, if it gets a record: the same for each delivery of a message, and another for each message.
 func (a Arrival) ID() string {
 	return event.DerivedID(a.origin(), "command", a.Request.GetIdempotencyKey(),
 		a.Stored.UTC().Format(time.RFC3339Nano), fmt.Sprint(a.Sequence))
+}
+
+// refusedID names a command that gets no record of its own. It is made of what was asked alone: whoever answers at once does not
+// know the command's place in the stream, and the audit must have what they say. The same asked again has the same.
+func (a Arrival) refusedID() string {
+	asked, _ := proto.MarshalOptions{Deterministic: true}.Marshal(a.Request) // It came as protobuf, so it can be.
+	return event.DerivedID(a.origin(), "refused command", string(a.Action), string(asked))
 }
 
 // Resumed returns the arrival with the request as it was completed when it was taken: whoever goes on with a record that
@@ -67,7 +74,7 @@ type Facts struct {
 type Decision struct {
 	// Refused is why it is refused, for people. Empty: it may be carried out.
 	Refused string
-	// Unfit is a refused one that nothing but the reply and the audit can tell of: it has no key, or no action.
+	// Unfit is a refused one that nothing but the reply and the audit can tell of: it has no key, no action, or no tenant.
 	Unfit bool
 	// Request is what was asked, completed as far as it was understood: exchange, who asks, extension and expiry.
 	Request *pbxv1.CommandRequest
@@ -86,13 +93,18 @@ func Decide(a Arrival, f Facts) Decision {
 		return Decision{Refused: reason, Unfit: true, Request: d.request}
 	}
 	deadline := f.Policy.deadline(a.Stored, asTime(d.request.GetExpiresAt()))
-	d.request.ExpiresAt = timestamppb.New(deadline)
+	d.request.ExpiresAt, d.command.Expires = timestamppb.New(deadline), deadline
 	for _, rule := range []func() string{d.exchange, d.capability, d.extension, d.number, d.call} {
 		if reason := rule(); reason != "" {
 			return Decision{Refused: reason, Request: d.request}
 		}
 	}
 	return Decision{Request: d.request, Command: d.command}
+}
+
+// NoTenant refuses a command for a tenant that is not configured.
+func NoTenant(a Arrival) Decision {
+	return Decision{Refused: fmt.Sprintf("there is no tenant %q", a.Tenant), Unfit: true, Request: a.Request}
 }
 
 // deciding is a decision in the making. Each of its rules returns why the command is refused, or nothing.
@@ -193,7 +205,15 @@ func (d *deciding) number() string {
 		to.Raw = to.Dialled() // Bare, since this is what the exchange gets.
 	}
 	d.command.To = to
+	if d.ownExtension(to.Dialled()) {
+		return ""
+	}
 	return d.Policy.refuses(to, d.Region)
+}
+
+// ownExtension reports whether a number is one of the tenant's own, by the word of the configuration, and somebody is known there.
+func (d *deciding) ownExtension(dialled string) bool {
+	return slices.Contains(d.Policy.OwnExtensions, dialled) && len(d.find(nil, dialled).extensions) > 0
 }
 
 // call finds the call that is ended or transferred. One that is named must be at the extension: whoever may act on their own

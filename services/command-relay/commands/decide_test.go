@@ -210,6 +210,9 @@ func TestDecideNumber(t *testing.T) {
 	in := func(region string) func(*commands.Arrival, *commands.Facts) {
 		return func(_ *commands.Arrival, f *commands.Facts) { f.Region = region }
 	}
+	own := func(entries ...string) func(*commands.Arrival, *commands.Facts) {
+		return func(_ *commands.Arrival, f *commands.Facts) { f.Region, f.Policy.OwnExtensions = "RU", entries }
+	}
 	const emergency = "may reach an emergency service"
 	tests := map[string]struct {
 		decision
@@ -231,6 +234,12 @@ func TestDecideNumber(t *testing.T) {
 		"after a consultation":    {decision{transfer(pbxv1.Transfer_ATTENDED, "155", ""), nil, "155 " + emergency}, ""},
 		"of another region":       {decision{dial("k", "102"), nil, ""}, "102"},
 		"in its region":           {decision{dial("k", "102"), in("UA"), "102 " + emergency}, ""},
+		"its own, not so called":  {decision{dial("k", "101"), own(), "101 " + emergency}, ""},
+		"its own":                 {decision{dial("k", "101"), own("101"), ""}, "101"},
+		"its own, transferred":    {decision{blind("sip:101@pbx"), own("101"), ""}, "101"},
+		"its own, nobody there":   {decision{dial("k", "102"), own("102"), "102 " + emergency}, ""},
+		"its own, from outside":   {decision{dial("k", "9101"), own("101"), "9101 " + emergency}, ""},
+		"another of its own":      {decision{dial("k", "103"), own("101"), "103 " + emergency}, ""},
 		"112 in no region":        {decision{dial("k", "112"), in(""), "112 " + emergency}, ""},
 		"abroad":                  {decision{dial("k", "+421905123456"), forbidden("abroad"), "+421905123456 is abroad, which is forbidden"}, ""},
 		"not abroad":              {decision{dial("k", "777888999"), forbidden("abroad"), ""}, "+420777888999"},
@@ -273,9 +282,9 @@ func TestDecideExpiry(t *testing.T) {
 			if !test.asked.IsZero() {
 				r.ExpiresAt = stamp(test.asked)
 			}
-			have := commands.Decide(arrival(r), facts()).Request.GetExpiresAt().AsTime()
-			if !test.want.Equal(have) {
-				t.Errorf("want %v, have %v", test.want, have)
+			have := commands.Decide(arrival(r), facts())
+			if at := have.Request.GetExpiresAt().AsTime(); !test.want.Equal(at) || !test.want.Equal(have.Command.Expires) {
+				t.Errorf("want %v, have %v and %v", test.want, at, have.Command.Expires)
 			}
 		})
 	}

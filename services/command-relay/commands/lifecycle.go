@@ -49,7 +49,7 @@ type Step struct {
 // Take begins the life of a command whose key has no record yet: taken, refused, or too late. An unfit one has none.
 func Take(a Arrival, d Decision, region string, now time.Time) Step {
 	if d.Unfit {
-		reply := &pbxv1.CommandReply{CommandId: a.ID(), Reason: d.Refused, ActionId: a.Request.GetActionId()}
+		reply := a.refusal(d.Refused)
 		return Step{Audit: []Audit{arrived(a, reply)}, Reply: reply}
 	}
 	rec := &pbxv1.CommandRecord{
@@ -88,10 +88,7 @@ func Meet(rec *pbxv1.CommandRecord, a Arrival, region string, now time.Time) Ste
 func repeated(rec *pbxv1.CommandRecord, a Arrival) Step {
 	reply := earlier(rec, a.Request.GetActionId())
 	if !sameRequest(rec, a) {
-		reply = &pbxv1.CommandReply{
-			CommandId: a.ID(), ActionId: a.Request.GetActionId(),
-			Reason: "this idempotency key belongs to an earlier command, which asked for something else: use a new one",
-		}
+		reply = a.refusal(conflict)
 	}
 	return Step{Audit: []Audit{arrived(a, reply)}, Reply: reply}
 }
@@ -164,8 +161,9 @@ func Told(rec *pbxv1.CommandRecord) Step {
 }
 
 const (
-	tooLate = "it came too late to be sent: nothing was sent to the exchange"
-	crashed = "whoever sent it crashed before the exchange's answer was stored: nobody knows whether it was done"
+	tooLate  = "it came too late to be sent: nothing was sent to the exchange"
+	conflict = "this idempotency key belongs to an earlier command, which asked for something else: use a new one"
+	crashed  = "whoever sent it crashed before the exchange's answer was stored: nobody knows whether it was done"
 )
 
 // over ends a command.

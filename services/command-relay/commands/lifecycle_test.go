@@ -118,6 +118,7 @@ func TestMeet(t *testing.T) {
 		"lost":                {lost(t, 0, "k", "777888999"), again(nothing), true, "nobody knows", pbxv1.Command_UNKNOWN},
 		"refused":             {refused, again(func(a *commands.Arrival) { a.Request.GetOriginate().To = "112" }), false, "emergency", pbxv1.Command_REFUSED},
 		"with what was found": {done, again(func(a *commands.Arrival) { a.Request.Extension, a.Request.Exchange = "101", "prague" }), true, "is done", pbxv1.Command_DONE},
+		"named otherwise":     {done, again(func(a *commands.Arrival) { a.Request.User = event.User("JAN@pbx", "Jan@Acme.example") }), true, "is done", pbxv1.Command_DONE},
 		"with another expiry": {done, again(func(a *commands.Arrival) { a.Request.ExpiresAt = stamp(at(40)) }), true, "is done", pbxv1.Command_DONE},
 		"another number":      {done, again(func(a *commands.Arrival) { a.Request.GetOriginate().To = "777888998" }), false, conflict, 0},
 		"another caller id":   {done, again(func(a *commands.Arrival) { a.Request.GetOriginate().CallerId = "222" }), false, conflict, 0},
@@ -139,10 +140,77 @@ func TestMeet(t *testing.T) {
 			if step.Store != nil || step.Event != nil || step.Next != commands.Finish || len(step.Audit) != 1 || r.GetActionId() != "again" {
 				t.Errorf("want nothing but a reply, have %+v", step)
 			}
-			if own := r.GetCommandId() == test.a.ID(); own != (test.reason == conflict) {
+			if first := r.GetCommandId() == test.rec.GetCommandId(); first == (test.reason == conflict) {
 				t.Errorf("want the first command's id unless it is a conflict, have %s", r.GetCommandId())
 			}
+			checkAudited(t, step, func(a commands.Arrival) *pbxv1.CommandReply { return commands.Meet(test.rec, a, "CZ", at(20)).Reply }, test.a)
 		})
+	}
+}
+
+// checkAudited demands that the audit has the id of the reply, also of that of whoever answers at once: they know neither when nor
+// where the stream stored the command.
+func checkAudited(t *testing.T, step commands.Step, answer func(commands.Arrival) *pbxv1.CommandReply, a commands.Arrival) {
+	t.Helper()
+	a.Sequence, a.Stored = 0, a.Stored.Add(time.Millisecond)
+	if want, have := step.Audit[0].Entry.GetCommandId(), answer(a).GetCommandId(); want != have || want == "" {
+		t.Errorf("want the id of the audit, %s, in the reply, have %s", want, have)
+	}
+}
+
+func TestUnfit(t *testing.T) {
+	ids := make(map[string]bool)
+	for name, a := range map[string]commands.Arrival{
+		"no key":         arrival(dial("", "777888999")),
+		"another number": arrival(dial("", "777888998")),
+		"no action":      arrival(&pbxv1.CommandRequest{IdempotencyKey: "k"}),
+	} {
+		take := func(a commands.Arrival) commands.Step {
+			return commands.Take(a, commands.Decide(a, facts()), "CZ", noon)
+		}
+		step := take(a)
+		checkAudited(t, step, func(a commands.Arrival) *pbxv1.CommandReply { return take(a).Reply }, a)
+		ids[step.Reply.GetCommandId()] = true
+		again := a
+		again.Sequence++
+		if step.Audit[0].ID == take(again).Audit[0].ID {
+			t.Errorf("%s: want an entry for each time that it is asked", name)
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("want an id for each command, have %v", ids)
+	}
+}
+
+func TestNoTenant(t *testing.T) {
+	a := arrival(dial("k", "777888999"))
+	a.Tenant = "nobody"
+	step := commands.Take(a, commands.NoTenant(a), "", noon)
+	if step.Store != nil || step.Event != nil || step.Next != commands.Finish || len(step.Audit) != 1 ||
+		step.Reply.GetAccepted() || step.Reply.GetReason() != `there is no tenant "nobody"` || step.Reply.GetActionId() != "a-k" {
+		t.Errorf("want it refused and audited, have %+v", step)
+	}
+}
+
+// TestReply answers those whose key gets a record meanwhile, which may be somebody else's.
+func TestReply(t *testing.T) {
+	rec := sending(t, 0, "k", "777888999")
+	named := dial("k", "777888999")
+	named.User.Login = "JAN@pbx"
+	for name, test := range map[string]struct {
+		request  *pbxv1.CommandRequest
+		accepted bool
+	}{
+		"its own":        {dial("k", "777888999"), true},
+		"named so":       {named, true},
+		"another number": {dial("k", "777888998"), false},
+		"another action": {hangup(""), false},
+	} {
+		test.request.ActionId = name
+		have := commands.Reply(rec, arrival(test.request))
+		if test.accepted != have.GetAccepted() || test.accepted != (have.GetCommandId() == rec.GetCommandId()) || have.GetActionId() != name {
+			t.Errorf("%s: want accepted %v, have %v", name, test.accepted, have)
+		}
 	}
 }
 

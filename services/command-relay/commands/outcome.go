@@ -107,6 +107,11 @@ func replyTo(rec *pbxv1.CommandRecord, actionID string) *pbxv1.CommandReply {
 	}
 }
 
+// refusal says why a command that gets no record is not tried.
+func (a Arrival) refusal(reason string) *pbxv1.CommandReply {
+	return &pbxv1.CommandReply{CommandId: a.refusedID(), Reason: reason, ActionId: a.Request.GetActionId()}
+}
+
 // earlier is replyTo for a second request.
 func earlier(rec *pbxv1.CommandRecord, actionID string) *pbxv1.CommandReply {
 	reply := replyTo(rec, actionID)
@@ -126,14 +131,15 @@ func earlier(rec *pbxv1.CommandRecord, actionID string) *pbxv1.CommandReply {
 }
 
 // sameRequest reports whether a request asks for what the record's did. The record's was completed, so what the request leaves
-// out says nothing. When it expires, and how its reply is named, is not what it asks for.
+// out says nothing, nor does how it writes a name. When it expires, and how its reply is named, is not what it asks for.
 func sameRequest(rec *pbxv1.CommandRecord, a Arrival) bool {
 	first, second := rec.GetRequest(), a.Request
 	agrees := func(first, second string) bool { return second == "" || first == second }
+	isNamed := func(first, second string) bool { return second == "" || same(first, second) }
 	return rec.GetVendor() == a.Vendor && rec.GetTenant() == a.Tenant &&
 		agrees(first.GetExchange(), second.GetExchange()) && agrees(first.GetExtension(), second.GetExtension()) &&
-		agrees(first.GetUser().GetLogin(), second.GetUser().GetLogin()) &&
-		agrees(first.GetUser().GetEmail(), second.GetUser().GetEmail()) &&
+		isNamed(bare(first.GetUser().GetLogin()), bare(second.GetUser().GetLogin())) &&
+		isNamed(first.GetUser().GetEmail(), second.GetUser().GetEmail()) &&
 		proto.Equal(action(first), action(second))
 }
 

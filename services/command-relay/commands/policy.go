@@ -7,12 +7,14 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/phone"
 )
 
@@ -33,6 +35,9 @@ type Policy struct {
 	Forbidden []string `yaml:"forbidden"`
 	// DoNotCall are numbers in E.164 that are never called.
 	DoNotCall []string `yaml:"do_not_call"`
+	// OwnExtensions are extensions of the tenant's that may be called although they are emergency numbers in its region, such as
+	// 101 in RU: the exchange is known to ring a phone there. Somebody must be known to have them; 112 and 911 cannot be given.
+	OwnExtensions []string `yaml:"own_extensions"`
 	// PerUserMinute is how many commands of one person are carried out in any minute: 1 to 10000; 20 by default.
 	PerUserMinute int `yaml:"per_user_minute"`
 	// PerTenantMinute is the same for all people together: 1 to 10000; 200 by default.
@@ -47,6 +52,20 @@ const Furthest = time.Minute
 // DefaultPolicy forbids nothing and lets nobody act for others.
 func DefaultPolicy() Policy {
 	return Policy{PerUserMinute: 20, PerTenantMinute: 200, Expiry: 15 * time.Second}
+}
+
+// Policies returns what the configuration lets people do, by tenant. The error holds config.Problems: all that is wrong with any
+// tenant's. It is here and not where the service is, so that who only checks a configuration needs no bus.
+func Policies(c *config.Config) (map[string]Policy, error) {
+	all := make(map[string]Policy)
+	var errs []error
+	for _, t := range c.Tenants {
+		policy := DefaultPolicy()
+		errs = append(errs, t.Commands.Decode(&policy))
+		policy.Check(func(path, message string) { errs = append(errs, t.Commands.Problem(path, "%s", message)) })
+		all[t.Name] = policy
+	}
+	return all, errors.Join(errs...)
 }
 
 var (
@@ -69,6 +88,7 @@ func (p Policy) Check(report func(path, message string)) {
 	each("supervisors", p.Supervisors, isName, "a login, an e-mail address or an extension")
 	each("forbidden", p.Forbidden, isForbidden, "the beginning of a number in E.164 such as +4490, abroad or premium")
 	each("do_not_call", p.DoNotCall, numberPattern.MatchString, "a number in E.164 such as +420777888999")
+	each("own_extensions", p.OwnExtensions, canBeOwn, "an extension such as 101, but none that reaches 112 or 911")
 	limit := func(key string, n int) {
 		if n < 1 || n > 10_000 {
 			report(key, fmt.Sprintf("want 1 to 10000, have %d", n))
@@ -82,6 +102,12 @@ func (p Policy) Check(report func(path, message string)) {
 }
 
 func isName(entry string) bool { return entry != "" && strings.TrimSpace(entry) == entry }
+
+// canBeOwn reports whether a number can be an extension that is an emergency number in some region, but not everywhere.
+func canBeOwn(entry string) bool {
+	n := phone.Parse(entry, "")
+	return n.Kind == phone.Extension && n.Dialled() == entry && !phone.Emergency(n, "")
+}
 
 func isForbidden(entry string) bool {
 	return entry == Abroad || entry == Premium || prefixPattern.MatchString(entry)

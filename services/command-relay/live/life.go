@@ -20,7 +20,7 @@ func (r *Relay) Execute(ctx context.Context, in bus.Incoming) error {
 	a := arrival(in)
 	f, ok := r.facts(a)
 	if !ok {
-		return fault.New(fault.Invalid, "command of %s: there is no such tenant", a.Tenant)
+		return r.tell(ctx, commands.Take(a, commands.NoTenant(a), "", r.Now()))
 	}
 	l := &life{relay: r, ctx: ctx, arrival: a, facts: f, key: keyOf(a)}
 	return l.run()
@@ -160,7 +160,7 @@ func (r *Relay) Take(ctx context.Context, in bus.Incoming) (*pbxv1.CommandReply,
 	a := arrival(in)
 	f, ok := r.facts(a)
 	if !ok {
-		return nil, fault.New(fault.NotFound, "there is no tenant %q", a.Tenant)
+		return commands.Take(a, commands.NoTenant(a), "", r.Now()).Reply, nil
 	}
 	if d := commands.Decide(a, f); d.Unfit {
 		return commands.Take(a, d, f.Region, r.Now()).Reply, nil
@@ -175,7 +175,7 @@ func (r *Relay) Take(ctx context.Context, in bus.Incoming) (*pbxv1.CommandReply,
 	for {
 		changed := r.records.Changed()
 		if rec := r.records.Get(key).Value; rec != nil && rec.GetStage() != pbxv1.CommandRecord_TAKEN {
-			return commands.Reply(rec, a.Request.GetActionId()), nil
+			return commands.Reply(rec, a), nil
 		}
 		select {
 		case <-changed:

@@ -99,17 +99,14 @@ func check(c *config.Config) error {
 }
 
 func read(c *config.Config) (settings, error) {
-	s := settings{tenants: map[string]*config.Tenant{}, policies: map[string]commands.Policy{}}
-	var err error
-	s.commanders, err = vendors.Commanders(c)
-	errs := []error{err}
+	s := settings{tenants: map[string]*config.Tenant{}}
 	for _, t := range c.Tenants {
-		policy := commands.DefaultPolicy()
-		errs = append(errs, t.Commands.Decode(&policy))
-		policy.Check(func(path, message string) { errs = append(errs, t.Commands.Problem(path, "%s", message)) })
-		s.tenants[t.Name], s.policies[t.Name] = t, policy
+		s.tenants[t.Name] = t
 	}
-	return s, errors.Join(errs...)
+	policies, err := commands.Policies(c)
+	commanders, errCommanders := vendors.Commanders(c)
+	s.policies, s.commanders = policies, commanders
+	return s, errors.Join(err, errCommanders)
 }
 
 // New returns a relay that does nothing before its actors run.

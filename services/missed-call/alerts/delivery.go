@@ -69,6 +69,17 @@ func backoff(failures int, err error) time.Duration {
 	return wait
 }
 
+// Failures returns when a telling failed that was tried so often, and failed last at a time: as it was if it never waited longer
+// than it had to. Who starts anew tells Failed of each, so that a restart does not begin anew the time until it gives up.
+func Failures(last time.Time, tries int) []time.Time {
+	all := make([]time.Time, max(1, tries))
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i] = last
+		last = last.Add(-backoff(max(1, i), nil))
+	}
+	return all
+}
+
 // waits returns until when a telling waits for its receiver, or for itself to be tried again; zero if it was never tried.
 func (m *Machine) waits(t *telling) time.Time {
 	var next time.Time

@@ -18,10 +18,11 @@ func (a *app) agentsCommand() *cobra.Command {
 	var f struct {
 		tenant tenant
 		queue  string
-		states states
+		states enums[pbxv1.AgentState]
 		watch  refresh
 		json   bool
 	}
+	f.states.names = pbxv1.AgentState_name
 	cmd := group("agents", "Show the agents, and who is free",
 		`Show the agents of a tenant, a line each: their phones and queues, what they do and for how long,
 why they paused, or which way the call goes that they ring or talk for. It asks agent-state.
@@ -40,7 +41,7 @@ one line for each.`,
   pbxctl agents stats --tenant acme --day yesterday`,
 		a.agentCommand(), a.statisticsCommand())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		q := &pbxv1.AgentListRequest{Tenant: string(f.tenant), Queue: f.queue, States: f.states}
+		q := &pbxv1.AgentListRequest{Tenant: string(f.tenant), Queue: f.queue, States: f.states.list}
 		return a.display(cmd, f.watch, f.json, func(ctx context.Context, s asker) (answer, error) {
 			list := new(pbxv1.AgentListResponse)
 			err := s.ask(ctx, event.QueryAgentList, q, list)
@@ -51,11 +52,11 @@ one line for each.`,
 	flags.SortFlags = false
 	f.tenant.register(cmd, "whose agents")
 	flags.StringVar(&f.queue, "queue", "", "only members of this `queue`")
-	flags.Var(&f.states, "state", "only those in one of these states, such as available,wrap_up")
+	flags.Var(&f.states, "state", "only those in one of these `states`, such as available,wrap_up")
 	f.watch.register(flags)
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	complete(cmd, "queue")
-	complete(cmd, "state", stateWords()...)
+	complete(cmd, "state", f.states.words()...)
 	return cmd
 }
 

@@ -52,6 +52,8 @@ func serviceOf(subject string) string {
 	switch subject {
 	case event.QueryContactLookup, event.QueryContactInvalidate:
 		return "contact-lookup"
+	case event.QueryMissedCallList, event.QueryMissedCallAct, event.QueryMissedCallSilence, event.QueryMissedCallSilences:
+		return "missed-call"
 	}
 	return "agent-state"
 }

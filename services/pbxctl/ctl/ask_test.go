@@ -78,6 +78,10 @@ func questions() map[string][]string {
 		event.QueryAgentGet:          {"agents", "show", "alice"},
 		event.QueryAgentStatistics:   {"agents", "stats"},
 		event.QueryCallList:          {"calls"},
+
+		event.QueryMissedCallList:     {"missed", "ls"},
+		event.QueryMissedCallSilence:  {"missed", "silence", "--for", "1h"},
+		event.QueryMissedCallSilences: {"missed", "silence", "ls"},
 	}
 }
 
@@ -86,8 +90,11 @@ func TestNoService(t *testing.T) {
 	for subject, args := range questions() {
 		t.Run(subject, func(t *testing.T) {
 			service := "agent-state"
-			if strings.Contains(subject, ".contact.") {
+			switch {
+			case strings.Contains(subject, ".contact."):
 				service = "contact-lookup"
+			case strings.Contains(subject, ".missed_call."):
+				service = "missed-call"
 			}
 			t.Setenv("SWITCHHOOK_TENANT", "acme")
 			want := service + " does not answer at " + server.URL() + "; is it running?"

@@ -3,6 +3,7 @@ package ctl
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/switchhook/switchhook/pkg/cli"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/service"
-	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 // tenant is a flag that must be given: whose data.
@@ -39,6 +39,17 @@ func (t *tenant) register(cmd *cobra.Command, usage string) {
 	}
 }
 
+// checkGiven refuses flags that were given with nothing.
+func checkGiven(cmd *cobra.Command, names ...string) error {
+	var errs []error
+	for _, name := range names {
+		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+			errs = append(errs, cli.Usage("--%s is empty", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // choice is a flag with a few values.
 type choice struct {
 	value  string
@@ -56,46 +67,47 @@ func (c *choice) Set(text string) error {
 	return nil
 }
 
-// states is a flag: the states of agents.
-type states []pbxv1.AgentState
+// enums is a flag: some values of an enum of the contract.
+type enums[E ~int32] struct {
+	names map[int32]string
+	list  []E
+}
 
-func (s *states) String() string {
-	names := make([]string, len(*s))
-	for i, state := range *s {
-		names[i] = stateWord(state)
+func (e *enums[E]) String() string {
+	names := make([]string, len(e.list))
+	for i, value := range e.list {
+		names[i] = strings.ToLower(e.names[int32(value)])
 	}
 	return strings.Join(names, ",")
 }
 
-func (s *states) Type() string { return "states" }
+func (e *enums[E]) Type() string { return "list" }
 
 // Set reads names with commas between them, in either case, and with any of _, - and a space within.
-func (s *states) Set(text string) error {
-	var list states
-	for name := range strings.SplitSeq(text, ",") {
-		name = strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToUpper(strings.TrimSpace(name)))
-		state := pbxv1.AgentState(pbxv1.AgentState_value[name])
-		if state == pbxv1.AgentState_AGENT_STATE_UNSPECIFIED {
-			return fmt.Errorf("want some of %s", strings.Join(stateWords(), ", "))
-		}
-		list = append(list, state)
+func (e *enums[E]) Set(text string) error {
+	values := make(map[string]E)
+	for value, name := range e.names {
+		values[strings.ToLower(name)] = E(value)
 	}
-	*s = append(*s, list...)
+	var list []E
+	for name := range strings.SplitSeq(text, ",") {
+		value := values[strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(name)))]
+		if value == 0 {
+			return fmt.Errorf("want some of %s", strings.Join(e.words(), ", "))
+		}
+		list = append(list, value)
+	}
+	e.list = append(e.list, list...)
 	return nil
 }
 
-// stateWord is how a state is written on the command line and in titles.
-func stateWord(s pbxv1.AgentState) string { return strings.ToLower(s.String()) }
-
-func stateWords() (list []string) {
-	for i := range pbxv1.AgentState_name {
-		if i != 0 {
-			list = append(list, stateWord(pbxv1.AgentState(i)))
+// words are the names of all values but the zero one, in their order.
+func (e *enums[E]) words() (list []string) {
+	for _, value := range slices.Sorted(maps.Keys(e.names)) {
+		if value != 0 {
+			list = append(list, strings.ToLower(e.names[value]))
 		}
 	}
-	slices.SortFunc(list, func(a, b string) int {
-		return int(pbxv1.AgentState_value[strings.ToUpper(a)] - pbxv1.AgentState_value[strings.ToUpper(b)])
-	})
 	return list
 }
 

@@ -222,12 +222,7 @@ func (a *app) order(cmd *cobra.Command, f *callFlags, wrong error, r *pbxv1.Comm
 
 // check says what is wrong with the command line, and reads who asks.
 func (f *callFlags) check(cmd *cobra.Command) error {
-	var errs []error
-	for _, name := range []string{"exchange", "as", "extension", "key"} {
-		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-			errs = append(errs, cli.Usage("--%s is empty", name))
-		}
-	}
+	errs := []error{checkGiven(cmd, "exchange", "as", "extension", "key")}
 	switch {
 	case phone.Parse(f.as, "").Kind == phone.Extension:
 		f.ownPhone = f.as

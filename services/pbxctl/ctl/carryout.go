@@ -222,14 +222,12 @@ func (t *teller) print(name string, m proto.Message) error {
 
 // outcomeCell tells what came of a command.
 func outcomeCell(o *pbxv1.Command) cell {
-	switch o.GetOutcome() {
-	case pbxv1.Command_DONE:
-		if o.GetCallId() != "" {
-			return cell{"done, call " + o.GetCallId(), green}
-		}
-		return cell{"done", green}
-	case pbxv1.Command_UNKNOWN:
-		return cell{"unknown: " + o.GetReason(), yellow}
+	text := words(o.GetOutcome())
+	switch {
+	case o.GetOutcome() != pbxv1.Command_DONE:
+		text += ": " + o.GetReason()
+	case o.GetCallId() != "":
+		text += ", call " + o.GetCallId()
 	}
-	return cell{words(o.GetOutcome()) + ": " + o.GetReason(), red}
+	return cell{text, commandStyle(o.GetOutcome())}
 }

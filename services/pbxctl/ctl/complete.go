@@ -44,13 +44,28 @@ func patterns() []string {
 	return list
 }
 
-// completeIDs offers what is in the quarantine, newest first, if the server answers soon.
+// first offers something for the first argument only.
+func first(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(cmd, args, typed)
+	}
+}
+
+// completeIDs offers what is in the quarantine, newest first.
 func (a *app) completeIDs(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return offer(cmd, args, func(ctx context.Context) []string { return a.ids(ctx, typed) })
+}
+
+// offer offers the ids that are found, if the server answers soon, but for those that are there already.
+func offer(cmd *cobra.Command, args []string, find func(context.Context) []string) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeLimit)
 	defer cancel()
 	found := make(chan []string, 1)
-	go func() { found <- a.ids(ctx, typed) }()
+	go func() { found <- find(ctx) }()
 	select {
 	case ids := <-found:
 		return slices.DeleteFunc(ids, func(id string) bool {
@@ -76,4 +91,20 @@ func (a *app) ids(ctx context.Context, typed string) (ids []string) {
 	}
 	slices.Reverse(ids)
 	return ids
+}
+
+// completeAnswered offers the ids that a service answers with, each with what it is.
+func (a *app) completeAnswered(of *tenant, ask func(context.Context, asker, string) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if err := cmd.Root().PersistentPreRunE(cmd, args); err != nil { // the environment, which may name the tenant
+			return nil, cobra.ShellCompDirectiveError
+		}
+		return offer(cmd, args, func(ctx context.Context) (ids []string) {
+			_ = a.asking(completeLimit, func(s asker) (err error) { // a person who types is not told
+				ids, err = ask(ctx, s, string(*of))
+				return err
+			})
+			return slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, typed) })
+		})
+	}
 }

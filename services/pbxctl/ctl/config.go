@@ -9,6 +9,8 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/directories"
 	"github.com/switchhook/switchhook/pkg/service"
+	"github.com/switchhook/switchhook/services/command-relay/commands"
+	"github.com/switchhook/switchhook/services/missed-call/settings"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -19,11 +21,12 @@ func (a *app) configCommand() *cobra.Command {
 each, on stderr. Nothing is said of a file that the services will take.
 
 Secrets are looked up as the services do it, so the environment variables and files that the
-configuration names must be there.`,
+configuration names must be there, templates of messages among them.`,
 		Example: "  pbxctl config check switchhook.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := service.Load(args[0], service.Part{Check: directories.Check}, service.Part{Check: checkCommanders})
+			_, err := service.Load(args[0], service.Part{Check: directories.Check}, service.Part{Check: checkCommanders},
+				service.Part{Check: checkPolicies}, service.Part{Check: settings.Check})
 			wrong, ok := errors.AsType[*config.FileError](err)
 			if !ok {
 				return err
@@ -37,4 +40,10 @@ configuration names must be there.`,
 	}
 	return group("config", "Check a configuration file", "Check a configuration file.",
 		"  pbxctl config check switchhook.yaml", check)
+}
+
+// checkPolicies says what is wrong with what people may do by command.
+func checkPolicies(c *config.Config) error {
+	_, err := commands.Policies(c)
+	return err
 }

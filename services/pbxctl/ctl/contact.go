@@ -108,15 +108,7 @@ func drawContact(c canvas, asked string, contact *pbxv1.Contact) {
 		return
 	}
 	c.field("number", number)
-	c.field("name", match.GetName())
-	c.field("organisation", match.GetOrganisation())
-	c.field("responsible", list(match.GetResponsibleExtension(), match.GetResponsibleEmail()))
-	if fallback := match.GetFallbackExtension(); fallback != "" {
-		c.field("rings", fallback+", since the responsible cannot take the call now")
-	}
-	c.field("card", match.GetUrl())
-	c.field("directory", match.GetDirectory())
-	c.field("matched", matchedAs(match))
+	drawMatch(c, match)
 	if len(contact.GetAlternatives()) == 0 {
 		return
 	}
@@ -133,6 +125,19 @@ func drawContact(c canvas, asked string, contact *pbxv1.Contact) {
 		})
 	}
 	t.draw(c)
+}
+
+// drawMatch writes who somebody is.
+func drawMatch(c canvas, match *pbxv1.ContactMatch) {
+	c.field("name", match.GetName())
+	c.field("organisation", match.GetOrganisation())
+	c.field("responsible", list(match.GetResponsibleExtension(), match.GetResponsibleEmail()))
+	if fallback := match.GetFallbackExtension(); fallback != "" {
+		c.field("rings", fallback+", since the responsible cannot take the call now")
+	}
+	c.field("card", match.GetUrl())
+	c.field("directory", match.GetDirectory())
+	c.field("matched", matchedAs(match))
 }
 
 // matchedAs tells in which form a directory has the number.

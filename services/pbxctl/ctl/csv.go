@@ -30,6 +30,9 @@ func csvColumns() []string {
 		"service_level", "answered_within", "service_level_percent")
 }
 
+// stateWord is how a state is written in titles.
+func stateWord(s pbxv1.AgentState) string { return strings.ToLower(s.String()) }
+
 // writeCSV writes a day: a row for each agent and each queue.
 func writeCSV(out io.Writer, s *pbxv1.DayStatistics) error {
 	var records []record

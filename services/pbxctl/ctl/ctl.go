@@ -51,8 +51,8 @@ func New(o Options) *cobra.Command {
 		o.Patience = 10 * time.Second
 	}
 	a := &app{Options: o, color: "auto"}
-	cmd := group("pbxctl", "Look at calls, agents, contacts, events and the quarantine, and make calls", `Look at telephone events and at the quarantine, as NATS JetStream keeps them, and ask the services
-what they know of calls, agents and contacts, or to make, end and transfer calls.
+	cmd := group("pbxctl", "Look at calls, agents, contacts, events and the quarantine, make calls, and see to missed ones", `Look at telephone events and at the quarantine, as NATS JetStream keeps them, and ask the services
+what they know of calls, missed calls, agents and contacts, or to make, end and transfer calls.
 
 Exit codes:
   0  it is done, or what was checked is right
@@ -61,6 +61,8 @@ Exit codes:
   pbxctl calls --tenant acme --watch
   pbxctl agents --tenant acme --queue NOC --state available
   pbxctl agents stats --tenant acme --day yesterday
+  pbxctl missed ls --tenant acme
+  pbxctl missed claim 3f2a91c0 --tenant acme --user alice
   pbxctl contact lookup 777123456 --tenant acme --explain
   pbxctl call originate 777123456 --tenant acme --vendor ipex --as alice
   pbxctl call originate 777123456 --tenant acme --vendor mcn --extension 200 --dry-run
@@ -68,7 +70,7 @@ Exit codes:
   pbxctl config check switchhook.yaml
   pbxctl quarantine ls
   source <(pbxctl completion bash)`,
-		a.eventsCommand(), a.callsCommand(), a.agentsCommand(), a.callCommand(), a.commandsCommand(), a.contactCommand(),
+		a.eventsCommand(), a.callsCommand(), a.missedCommand(), a.agentsCommand(), a.callCommand(), a.commandsCommand(), a.contactCommand(),
 		a.decodeCommand(), a.configCommand(), a.quarantineCommand())
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")

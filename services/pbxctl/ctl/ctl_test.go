@@ -258,3 +258,18 @@ pbxctl config check: testdata/broken.yaml: problems found: 3
 		"testdata/broken-api.yaml:7: tenants[0].exchanges[0].api.token: is missing\n")
 	run(t, world(), "config", "check", "testdata/none.yaml").want(t, 1, "", "testdata/none.yaml: no such file")
 }
+
+func TestConfigCheckOfAlertsAndCommands(t *testing.T) {
+	run(t, world(), "config", "check", "testdata/alerts.yaml").want(t, 0, "", "")
+	r := run(t, world(), "config", "check", "testdata/broken-alerts.yaml")
+	want := `testdata/broken-alerts.yaml:9: tenants[0].channels[0].tls: none is for a server on this machine only, such as 127.0.0.1
+testdata/broken-alerts.yaml:13: tenants[0].commands.forbidden[1]: want the beginning of a number in E.164 such as +4490, abroad or premium, have "foreign"
+testdata/broken-alerts.yaml:15: tenants[0].missed_calls.settle.xbv: unknown vendor "xbv", want one of ipex, mcn, xvb
+testdata/broken-alerts.yaml:16: tenants[0].missed_calls.templates: open testdata/templates: no such file or directory
+testdata/broken-alerts.yaml:19: tenants[0].missed_calls.alerts.routes[0].receivers[0]: want a channel, responsible, queue or supervisor, have "boss"
+pbxctl config check: testdata/broken-alerts.yaml: problems found: 5
+`
+	if r.code != 1 || want != r.stderr {
+		t.Errorf("want 1 and %s\nhave %d and %s", want, r.code, r.stderr)
+	}
+}

@@ -125,7 +125,7 @@ func (f *facts) command(c *pbxv1.Command) (who string) {
 	f.add(plain, "", c.GetAction())
 	f.add(plain, "by", person(c.GetUser()))
 	if c.GetKind() == pbxv1.Command_FAILED {
-		f.add(red, "", words(c.GetOutcome()))
+		f.add(commandStyle(c.GetOutcome()), "", words(c.GetOutcome()))
 	}
 	f.add(dim, "", c.GetReason())
 	if c.GetTo() == nil {
@@ -177,6 +177,16 @@ func causeStyle(c pbxv1.Call_Cause) string {
 		return red
 	}
 	return yellow
+}
+
+func commandStyle(o pbxv1.Command_Outcome) string {
+	switch o {
+	case pbxv1.Command_DONE:
+		return green
+	case pbxv1.Command_UNKNOWN: // not a failure: nobody knows
+		return yellow
+	}
+	return red
 }
 
 // words returns an enum's value as people write it; nothing for its zero value.

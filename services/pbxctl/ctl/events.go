@@ -96,7 +96,7 @@ func (a *app) eventWriter(out io.Writer, p palette, asJSON bool) func(subject st
 			{fmt.Sprintf("%*s", widths[0], a.clock(ev.GetTime().AsTime())), dim}, // so that times stand below times
 			{place(ev), plain},
 			{clean(ev.GetVendor()), dim},
-			{clean(what), kindStyle(what)},
+			{clean(what), eventStyle(what, ev)},
 			{who, plain},
 			{rest, plain},
 		}
@@ -126,6 +126,14 @@ func newEncoder(out io.Writer) *json.Encoder {
 func kindOf(subject string) string {
 	tokens := strings.Split(subject, ".")
 	return strings.Join(tokens[max(0, len(tokens)-2):], ".")
+}
+
+// eventStyle is kindStyle, but for a command whose outcome nobody knows: it is no failure.
+func eventStyle(what string, ev *pbxv1.Event) string {
+	if c := ev.GetCommand(); c.GetOutcome() == pbxv1.Command_UNKNOWN {
+		return commandStyle(c.GetOutcome())
+	}
+	return kindStyle(what)
 }
 
 func kindStyle(what string) string {

@@ -117,6 +117,10 @@ func allSorts() []*pbxv1.Event {
 			Kind: pbxv1.Command_FAILED, Action: "hangup", User: alice, Extension: "200", Outcome: pbxv1.Command_REFUSED,
 			Reason: "not supported by mcn",
 		}),
+		newEvent(at(9, 4, 2), &pbxv1.Command{
+			Kind: pbxv1.Command_FAILED, Action: "originate", User: alice, Extension: "200", To: customer, Outcome: pbxv1.Command_UNKNOWN,
+			Reason: "no answer",
+		}),
 	}
 }
 

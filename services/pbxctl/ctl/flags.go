@@ -35,18 +35,9 @@ func (s *since) Set(text string) error {
 		*s = since{text: text, all: true}
 		return nil
 	}
-	wrong := errors.New("want all, or a duration such as 15m, 24h or 7d")
-	duration := text
-	if before, after, ok := strings.Cut(text, "d"); ok {
-		days, err := strconv.ParseUint(before, 10, 16)
-		if err != nil {
-			return wrong
-		}
-		duration = strconv.FormatUint(24*days, 10) + "h" + after
-	}
-	back, err := time.ParseDuration(duration)
-	if err != nil || back <= 0 {
-		return wrong
+	back, ok := parseDays(text)
+	if !ok {
+		return errors.New("want all, or a duration such as 15m, 24h or 7d")
 	}
 	*s = since{text: text, back: back}
 	return nil
@@ -58,6 +49,38 @@ func (s *since) from(now time.Time) time.Time {
 		return time.Time{}
 	}
 	return now.Add(-s.back)
+}
+
+// length is a flag: how long something shall last.
+type length struct {
+	text     string
+	duration time.Duration
+}
+
+func (l *length) String() string { return l.text }
+func (l *length) Type() string   { return "duration" }
+
+// Set reads a duration, which may begin with days: 7d, 1d12h.
+func (l *length) Set(text string) error {
+	duration, ok := parseDays(text)
+	if !ok {
+		return errors.New("want a duration such as 15m, 24h or 7d")
+	}
+	*l = length{text, duration}
+	return nil
+}
+
+// parseDays reads a duration of more than 0, which may begin with days.
+func parseDays(text string) (time.Duration, bool) {
+	if before, after, ok := strings.Cut(text, "d"); ok {
+		days, err := strconv.ParseUint(before, 10, 16)
+		if err != nil {
+			return 0, false
+		}
+		text = strconv.FormatUint(24*days, 10) + "h" + after
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil && d > 0
 }
 
 // colorMode is a flag: when to use colours.

@@ -70,7 +70,7 @@ func (a *app) selectByID(cmd *cobra.Command, b *bus.Bus, ids []string) (s select
 	var wanted []string
 	var errs []error
 	for _, beginning := range ids {
-		id, err := expand(beginning, known)
+		id, err := expand(beginning, known, "in the quarantine")
 		wanted, errs = append(wanted, id), append(errs, err)
 	}
 	for _, c := range candidates {
@@ -81,8 +81,8 @@ func (a *app) selectByID(cmd *cobra.Command, b *bus.Bus, ids []string) (s select
 	return s, errors.Join(errs...)
 }
 
-// expand returns the id that has a beginning.
-func expand(beginning string, known []string) (string, error) {
+// expand returns the id that has a beginning. Where is where they are known.
+func expand(beginning string, known []string, where string) (string, error) {
 	if slices.Contains(known, beginning) {
 		return beginning, nil
 	}
@@ -94,7 +94,7 @@ func expand(beginning string, known []string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fault.New(fault.NotFound, "%s: no such id in the quarantine", beginning)
+		return "", fault.New(fault.NotFound, "%s: no such id %s", beginning, where)
 	case 1:
 		return found[0], nil
 	}

@@ -39,12 +39,7 @@ access_code, crm_token, password or token are masked, unless --raw is given.`,
 			}
 			return buffered(cmd, func(out *bufio.Writer) error { return a.show(cmd, out, args[0], raw) })
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return a.completeIDs(cmd, args, typed)
-		},
+		ValidArgsFunction: first(a.completeIDs),
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "show credentials too")
 	return cmd
