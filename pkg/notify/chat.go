@@ -36,9 +36,11 @@ type hookSettings struct {
 	post func(ctx context.Context, client *http.Client, url string, m Message) error
 }
 
-func readSlack(s *config.Channel) (settings, config.Problems)      { return readHook(s, postSlack) }
-func readMattermost(s *config.Channel) (settings, config.Problems) { return readHook(s, postMattermost) }
-func readTeams(s *config.Channel) (settings, config.Problems)      { return readHook(s, postTeams) }
+func readSlack(s *config.Channel) (settings, config.Problems) { return readHook(s, postSlack) }
+func readMattermost(s *config.Channel) (settings, config.Problems) {
+	return readHook(s, postMattermost)
+}
+func readTeams(s *config.Channel) (settings, config.Problems) { return readHook(s, postTeams) }
 
 func readHook(src *config.Channel, post func(context.Context, *http.Client, string, Message) error) (settings, config.Problems) {
 	s := hookSettings{Timeout: defaultTimeout, post: post}

@@ -84,29 +84,48 @@ func isLoopback(host string) bool {
 }
 
 func (s emailSettings) open(src *config.Channel, _ TokenSource) Channel {
-	return &email{settings: s, name: src.Name, delivered: make(map[string]bool)}
+	return &email{settings: s, name: src.Name, delivered: &deliveries{all: make(map[string]bool)}}
 }
 
 // email is a channel by SMTP. Everybody gets a mail of their own, so that one address that is refused keeps it from nobody
 // else.
 type email struct {
-	settings emailSettings
-	name     string
+	settings  emailSettings
+	name      string
+	delivered *deliveries
+}
 
-	mu        sync.Mutex
-	delivered map[string]bool // who has which message, so that trying again for one does not repeat it to others
+// deliveries remember who has which message, so that trying again for one does not repeat it to others.
+type deliveries struct {
+	mu  sync.Mutex
+	all map[string]bool
 }
 
 // maxDelivered bounds what is remembered.
 const maxDelivered = 10_000
 
+func (d *deliveries) has(id, to string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.all[id+"\x00"+to]
+}
+
+func (d *deliveries) add(id, to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.all) >= maxDelivered {
+		clear(d.all)
+	}
+	d.all[id+"\x00"+to] = true
+}
+
 // Send implements Channel.
 func (e *email) Send(ctx context.Context, m Message) error {
 	ctx, cancel := context.WithTimeout(ctx, e.settings.Timeout)
 	defer cancel()
-	mails := e.mails(m)
-	if len(mails) == 0 {
-		return nil
+	mails, err := e.mails(m)
+	if err != nil || len(mails) == 0 {
+		return err
 	}
 	connection := &dialer{ctx: ctx, settings: e.settings}
 	defer connection.release()
@@ -124,17 +143,22 @@ func (e *email) Send(ctx context.Context, m Message) error {
 }
 
 // mails returns a mail for everybody who has not got the message yet.
-func (e *email) mails(m Message) []*mail.Msg {
+func (e *email) mails(m Message) ([]*mail.Msg, error) {
+	recipients := e.settings.to
+	if m.To != "" {
+		to, err := netmail.ParseAddress(m.To)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "channel %s: want an address such as name@example.com, have %q", e.name, m.To)
+		}
+		recipients = []*netmail.Address{to}
+	}
 	var all []*mail.Msg
-	for _, to := range e.settings.to {
-		e.mu.Lock()
-		delivered := e.delivered[m.ID+"\x00"+to.Address]
-		e.mu.Unlock()
-		if !delivered {
+	for _, to := range recipients {
+		if !e.delivered.has(m.ID, to.Address) {
 			all = append(all, e.mail(m, to))
 		}
 	}
-	return all
+	return all, nil
 }
 
 func (e *email) mail(m Message, to *netmail.Address) *mail.Msg {
@@ -173,7 +197,7 @@ func (e *email) verdict(ctx context.Context, id string, mails []*mail.Msg, err e
 	for _, msg := range mails {
 		to := msg.GetTo()[0].Address
 		if msg.IsDelivered() {
-			e.remember(id, to)
+			e.delivered.add(id, to)
 			continue
 		}
 		refusal, refused := errors.AsType[*mail.SendError](cmp.Or(msg.SendError(), err))
@@ -187,19 +211,10 @@ func (e *email) verdict(ctx context.Context, id string, mails []*mail.Msg, err e
 	for _, kind := range []fault.Kind{fault.Unavailable, fault.Denied, fault.Invalid} {
 		if refused := kinds[kind]; len(refused) > 0 {
 			return fault.New(kind, "channel %s: %s: %d of %d recipients not reached: %s", e.name, e.settings.Host,
-				len(refused), len(e.settings.to), strings.Join(refused, ", "))
+				len(refused), len(mails), strings.Join(refused, ", "))
 		}
 	}
 	return nil
-}
-
-func (e *email) remember(id, to string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.delivered) >= maxDelivered {
-		clear(e.delivered)
-	}
-	e.delivered[id+"\x00"+to] = true
 }
 
 func interrupted(ctx context.Context) string {

@@ -62,6 +62,45 @@ func TestEmail(t *testing.T) {
 	}
 }
 
+// TestEmailTo has a mail for one person alone, who gets it once; and a channel that takes the place of another knows who has it.
+func TestEmailTo(t *testing.T) {
+	s, m := serveMail(t, nil, false), message(t, notify.Opened)
+	named := func() notify.Named {
+		all, err := notify.New(sources(t, s.yaml("  tls: none\n")), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	channel := named()
+	m.To = "Dana <dana@acme.example>"
+	for range 2 {
+		if err := channel.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := s.received(); len(all) != 1 || all[0].to != "dana@acme.example" {
+		t.Fatalf("want one mail to Dana, have %v", all)
+	}
+	heir := named()
+	heir.Inherit(notify.Named{})
+	heir.Inherit(channel)
+	if err := heir.Send(t.Context(), m); err != nil || len(s.received()) != 1 {
+		t.Errorf("want no second one from the heir, have %d, %v", len(s.received()), err)
+	}
+	m.To = ""
+	if err := heir.Send(t.Context(), m); err != nil || len(s.received()) != 3 {
+		t.Errorf("want it for the channel's own two, have %d, %v", len(s.received())-1, err)
+	}
+	for _, to := range []string{"dana", "dana@acme.example, eva@acme.example", "dana@acme.example\r\nBcc: eva@acme.example"} {
+		m.ID, m.To = "another", to
+		wantKind(t, fault.Invalid, heir.Send(t.Context(), m))
+	}
+	if have := len(s.received()); have != 3 {
+		t.Errorf("want no further mail, have %d", have-3)
+	}
+}
+
 func header(t *testing.T, r received, name string) string {
 	t.Helper()
 	text, err := new(mime.WordDecoder).DecodeHeader(r.mail.Header.Get(name))

@@ -49,6 +49,9 @@ type Message struct {
 	Thread string
 	Kind   Kind
 	Tenant string
+	// To is who an e-mail is for, instead of the channel's own recipients: an address such as name@example.com. Channels of
+	// other types ignore it. Empty for what the channel is made for.
+	To string
 	// Time is when what the message is about happened.
 	Time time.Time
 	Rendered
@@ -72,6 +75,16 @@ type Named struct {
 	// Digest is another one whenever the configuration is, except for credentials, of which it reveals nothing.
 	Digest string
 	Channel
+}
+
+// Inherit has a channel know what its predecessor, if that is of the same type, knows of the messages that it carried. A changed
+// configuration, if only by a password, makes new channels, and an e-mail that some have must not come to them again.
+func (n Named) Inherit(from Named) {
+	if heir, ok := n.Channel.(*email); ok {
+		if late, ok := from.Channel.(*email); ok {
+			heir.delivered = late.delivered
+		}
+	}
 }
 
 // TokenSource returns a token for the interface of an IPEX exchange, which is a name in the tenant's configuration. It is told

@@ -27,15 +27,17 @@ func (k *Keeper) serve() (execute func() error, interrupt func(error)) {
 
 // ask asks the core about a tenant, which must exist.
 func ask[T any](k *Keeper, tenant string, question func() T) (answer T, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	switch {
-	case !k.live:
-		return answer, fault.New(fault.Unavailable, "agent-state is still reading the stream, at event %d", k.last)
-	case k.tenants[tenant] == nil:
-		return answer, fault.New(fault.NotFound, "there is no tenant %q", tenant)
+	if err := k.Ready(); err != nil {
+		return answer, err
 	}
-	return question(), nil
+	k.replica.Do(func() {
+		if k.tenants[tenant] == nil {
+			err = fault.New(fault.NotFound, "there is no tenant %q", tenant)
+			return
+		}
+		answer = question()
+	})
+	return answer, err
 }
 
 func (k *Keeper) get(_ context.Context, q *pbxv1.AgentGetRequest) (*pbxv1.AgentGetResponse, error) {
@@ -70,7 +72,7 @@ func (k *Keeper) statistics(
 func (k *Keeper) day(key string, now time.Time) *pbxv1.DayStatistics {
 	tenant, day, _ := strings.Cut(key, ".")
 	figures := k.machine.Day(tenant, day, now)
-	written := k.tables.days.Get(key).Value
+	written := k.days.Get(key).Value
 	partly := k.lost && figures.GetBeginsAt().AsTime().Before(k.first) && !figures.GetEndsAt().AsTime().After(now)
 	if figures == nil || partly && written != nil {
 		return written

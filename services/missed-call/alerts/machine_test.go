@@ -366,3 +366,17 @@ func TestForgets(t *testing.T) {
 	w.m.Apply(month, again("b"))
 	wantDue(t, w.m, month.Add(time.Minute), "mail 0s 1")
 }
+
+// Failures that are told one after the other, as far as they are known, make a machine give up as if it had been there.
+func TestFailures(t *testing.T) {
+	last := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	for tries, want := range map[int]string{0: "0s", 1: "0s", 2: "10s 0s", 4: "1m10s 1m0s 40s 0s", 9: "36m10s"} {
+		var have []string
+		for _, at := range alerts.Failures(last, tries) {
+			have = append(have, last.Sub(at).String())
+		}
+		if text := strings.Join(have, " "); !strings.HasPrefix(text, want) || len(have) != max(1, tries) {
+			t.Errorf("%d tries: want %s, have %s", tries, want, text)
+		}
+	}
+}

@@ -47,6 +47,17 @@ func (m *Machine) Entry(key string) *pbxv1.MissedCall {
 	return nil
 }
 
+// Keys returns the keys of all entries, in no order.
+func (m *Machine) Keys() []string {
+	var keys []string
+	for _, t := range m.tenants {
+		for _, e := range t.entries {
+			keys = append(keys, e.key())
+		}
+	}
+	return keys
+}
+
 // Restore takes what was known of an entry, by its key, from before the stream's first event. It must be called before the
 // first Apply; an entry that is known already is left as it is. Attempts and claims that are still in the stream are not
 // counted twice. Failed calls back cannot be told apart: the greater number counts, that of the entry or that of the stream.
