@@ -14,7 +14,7 @@ import (
 )
 
 // mounts serves each part below its own first path segment, or a single part everywhere; either sees the path as it was
-// called. It is no http.ServeMux, since that answers an unclean path with a redirect, which no exchange follows.
+// called. What is mounted at / gets what no other does. It is no http.ServeMux, since that answers an unclean path with a redirect, which no exchange follows.
 type mounts struct {
 	paths []string
 	parts map[string]http.Handler
@@ -29,7 +29,9 @@ func (m *mounts) add(path string, h http.Handler, alone bool) {
 	if m.parts == nil {
 		m.parts = make(map[string]http.Handler)
 	}
-	m.paths = append(m.paths, path)
+	if path != "/" {
+		m.paths = append(m.paths, path)
+	}
 	m.parts[path] = h
 }
 
@@ -40,6 +42,9 @@ func (m *mounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	part, ok := m.parts["/"+first]
+	if !ok {
+		part, ok = m.parts["/"]
+	}
 	if !ok {
 		m.notFound(w)
 		return

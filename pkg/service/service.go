@@ -24,7 +24,8 @@ import (
 type Part struct {
 	// Name is what its program is called, such as ingress-ipex.
 	Name string
-	// Mount is the path below which standalone serves its HTTP handler, such as /ipex. Alone, a part serves every path.
+	// Mount is the path below which standalone serves its HTTP handler, such as /ipex, or / for what no other part serves.
+	// Alone, a part serves every path.
 	Mount string
 	// Start prepares the part: it may add actors to the group, and returns an HTTP handler or nil. What it opens lives until
 	// the process ends.
@@ -43,6 +44,8 @@ type Env struct {
 	Group    *run.Group
 	// AddReady adds a condition for being ready.
 	AddReady func(func() error)
+	// Stopping is closed when the process begins to end: answers that would go on for hours end then.
+	Stopping <-chan struct{}
 }
 
 // Options are what the flags say.
@@ -104,14 +107,16 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	var group run.Group
 	group.Add(until(ctx)) // interrupted in the order of adding
 	health := &health{ready: []func() error{b.Ready}}
+	stopping := make(chan struct{})
 	env := Env{
 		Log: o.Log, Bus: b, Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group,
-		AddReady: health.addReady,
+		AddReady: health.addReady, Stopping: stopping,
 	}
 	group.Add(health.drain())
 	var handlers mounts
 	complaints := slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
 	server := &http.Server{Handler: &handlers, ErrorLog: complaints}
+	server.RegisterOnShutdown(func() { close(stopping) })
 	group.Add(HTTP(listener, server, drainLimit))
 	for _, part := range parts {
 		handler, err := part.Start(env)
