@@ -51,7 +51,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@./scripts/fuzz $(FUZZTIME)
 
 chaos: ## the long form of the tests that kill processes
-	$(GO) test -race -timeout 60m -count 1 -run 'Kill|Replicas|Figures' ./test/e2e -long
+	$(GO) test -race -timeout 60m -count 1 -run 'Kill|Replicas|Figures|MissedCalls|Hostile' ./test/e2e -long
 
 bench: build ## figures, with the method beside them; see test/bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/... ./services/...

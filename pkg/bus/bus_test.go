@@ -105,6 +105,27 @@ func TestReadAndFilter(t *testing.T) {
 	}
 }
 
+// A server keeps a thousand consumers of a stream at most, so none may stay behind a reader.
+func TestReadLeavesNoConsumer(t *testing.T) {
+	server := bustest.Start(t)
+	b := server.Bus()
+	for range 3 {
+		for _, err := range b.Events(t.Context(), bus.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, js := server.Raw()
+	stream, err := js.Stream(t.Context(), bus.EventStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := stream.CachedInfo().State.Consumers; left != 0 {
+		t.Errorf("want no consumer left, have %d", left)
+	}
+}
+
 func TestFollow(t *testing.T) {
 	b := bustest.Start(t).Bus()
 	ctx, stop := context.WithCancel(t.Context())

@@ -70,7 +70,7 @@ func read[T proto.Message](
 			yield(Stored[T]{}, err)
 			return
 		}
-		defer r.messages.Stop()
+		defer r.close(ctx, b, stream)
 		for f.Follow || r.pending > 0 {
 			msg, err := r.next(ctx, f.Follow)
 			switch {
@@ -96,6 +96,14 @@ type reader struct {
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
 	pending  uint64 // how many messages are still to come of those that are there
+}
+
+// close takes its consumer off the server, which would keep it for five minutes, and has a thousand of them at most.
+func (r *reader) close(ctx context.Context, b *Bus, stream string) {
+	r.messages.Stop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	_ = b.js.DeleteConsumer(ctx, stream, r.consumer.CachedInfo().Name) // It goes by itself, if later.
 }
 
 // patience is how long a message may take before it is asked whether it will come.

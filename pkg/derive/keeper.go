@@ -54,7 +54,7 @@ type Core interface {
 	Due(now time.Time) *pbxv1.Event
 }
 
-// Options are what a Keeper works with. The functions are called with the core locked, one at a time, and must not call
+// Options are what a Keeper works with. The functions, all but Loaded, are called with the core locked, so they must not call
 // methods of the keeper, Active excepted.
 type Options struct {
 	Bus     *bus.Bus

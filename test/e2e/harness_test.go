@@ -24,6 +24,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/ingress"
 	"github.com/switchhook/switchhook/pkg/vendors"
+	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
@@ -100,20 +101,30 @@ func (r *night) startIngresses(t *testing.T, b *bus.Bus, c *config.Config) {
 		t.Fatal(err)
 	}
 	for name, vendor := range set {
-		handler := ingress.New(vendor, ingress.Options{
-			Store: b, Directory: b, Metrics: prometheus.NewRegistry(), Now: r.clock.ofRequest,
-		})
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-			at, err := http.ParseTime(request.Header.Get("Date"))
-			if err != nil {
-				t.Errorf("want the time of each request in Date, have %v", err)
-			}
-			r.clock.tell(at)
-			handler.ServeHTTP(w, request)
-		}))
+		server := httptest.NewServer(r.ingress(t, b, vendor))
 		t.Cleanup(server.Close)
 		r.args = append(r.args, "--"+name, server.URL)
 	}
+}
+
+// ingress takes what a vendor's exchanges send, one request at a time, and the clock from it.
+func (r *night) ingress(t *testing.T, b *bus.Bus, vendor webhook.Vendor) http.Handler {
+	handler := ingress.New(vendor, ingress.Options{
+		Store: b, Directory: b, Metrics: prometheus.NewRegistry(), Now: r.clock.ofRequest,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		r.clock.tell(timeOf(t, request))
+		handler.ServeHTTP(w, request)
+	})
+}
+
+// timeOf is when a request was made, on the clock of the exchange.
+func timeOf(t *testing.T, request *http.Request) time.Time {
+	at, err := http.ParseTime(request.Header.Get("Date"))
+	if err != nil {
+		t.Errorf("want the time of each request in Date, have %v", err)
+	}
+	return at
 }
 
 func (r *night) startServices(t *testing.T) {

@@ -52,7 +52,7 @@ func (r *replica) published() int {
 		return -1
 	}
 	sum := 0
-	counts := regexp.MustCompile(`switchhook_(?:agent_state_transitions|contact_lookup_contacts)_total\S* (\d+)`)
+	counts := regexp.MustCompile(`switchhook_(?:agent_state_transitions|contact_lookup_contacts|missed_call_entries)_total\S* (\d+)`)
 	for _, found := range counts.FindAllSubmatch(text, -1) {
 		n, _ := strconv.Atoi(string(found[1]))
 		sum += n

@@ -68,7 +68,7 @@ func (k *Keeper) statistics(
 }
 
 // day returns the figures of a day. Those of a past day whose events the stream has partly forgotten are what was written
-// while it had them. The keeper is locked.
+// while it had them. The core is locked.
 func (k *Keeper) day(key string, now time.Time) *pbxv1.DayStatistics {
 	tenant, day, _ := strings.Cut(key, ".")
 	figures := k.machine.Day(tenant, day, now)
@@ -80,7 +80,7 @@ func (k *Keeper) day(key string, now time.Time) *pbxv1.DayStatistics {
 	return figures
 }
 
-// today returns the day that it is at a tenant. The keeper is locked.
+// today returns the day that it is at a tenant. The core is locked.
 func (k *Keeper) today(tenant string) string {
 	return k.Now().In(k.tenants[tenant].Location).Format(time.DateOnly)
 }

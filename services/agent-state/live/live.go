@@ -49,13 +49,13 @@ type Options struct {
 	DaysEvery time.Duration
 }
 
-// Keeper keeps the agents' state up to date, publishes its transitions and answers questions. Its replica guards what the
-// core knows, and the fields of below.
+// Keeper keeps the agents' state up to date, publishes its transitions and answers questions.
 type Keeper struct {
 	Options
-	replica *derive.Keeper
 	tables
+	replica *derive.Keeper
 
+	// The replica guards what follows.
 	machine *agents.Machine
 	tenants map[string]*config.Tenant
 	first   time.Time // of the oldest event, by the stream's clock; zero before it was read

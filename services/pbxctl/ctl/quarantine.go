@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/cli"
@@ -72,8 +73,8 @@ func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List what is in the quarantine",
-		Long: `List what is in the quarantine, oldest first. The size is that of the request's body, in bytes.
-On a terminal, errors are cut to its width.
+		Long: `List what is in the quarantine, oldest first. The size is that of the request's body, or of
+the alert, in bytes. On a terminal, errors are cut to its width.
 
 With --json a line is an object, with the whole error and without the request.`,
 		Example: `  pbxctl quarantine ls
@@ -108,7 +109,7 @@ func (a *app) list(cmd *cobra.Command, out *bufio.Writer, f bus.Filter) error {
 			{clean(q.GetVendor()), plain},
 			{place(q), plain},
 			{clean(q.GetService()), plain},
-			{strconv.Itoa(len(content(q))), plain},
+			{strconv.Itoa(size(q)), plain},
 			{clean(q.GetError()), plain},
 		})
 		return nil
@@ -138,7 +139,7 @@ func (a *app) listJSON(cmd *cobra.Command, out io.Writer, f bus.Filter) error {
 			Error      string    `json:"error"`
 		}{
 			q.GetId(), h.Sequence, receivedAt(h).UTC(), q.GetVendor(), q.GetTenant(), q.GetExchange(), q.GetService(),
-			len(content(q)), q.GetError(),
+			size(q), q.GetError(),
 		})
 	})
 }
@@ -153,12 +154,9 @@ func (a *app) quarantined(cmd *cobra.Command, f bus.Filter, each func(held) erro
 	return read(a, cmd, b.Quarantined, f, each)
 }
 
-// content returns the body of a webhook, or the data of a message of the event stream.
-func content(q *pbxv1.Quarantined) []byte {
-	if q.GetRequest() != nil {
-		return q.GetRequest().GetBody()
-	}
-	return q.GetMessage().GetData()
+// size returns how many bytes the body of a webhook has, the data of a message of the event stream, or an alert.
+func size(q *pbxv1.Quarantined) int {
+	return len(q.GetRequest().GetBody()) + len(q.GetMessage().GetData()) + proto.Size(q.GetAlert())
 }
 
 func receivedAt(h held) time.Time {

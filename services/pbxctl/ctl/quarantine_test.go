@@ -88,6 +88,21 @@ func undelivered(id string, data []byte) *pbxv1.Quarantined {
 	}
 }
 
+// untold is an alert that no channel took.
+func untold(id string) *pbxv1.Quarantined {
+	return &pbxv1.Quarantined{
+		Id: id, ReceivedAt: at(14, 30, 0), Vendor: "ipex", Tenant: "acme", Exchange: "prague", Service: "missed-call",
+		Error: "channel crm: POST crm.acme.example: status 404",
+		Content: &pbxv1.Quarantined_Alert{Alert: &pbxv1.Alert{
+			Receiver: "queue", Whom: "Sales", Step: "30m0s",
+			MissedCalls: []*pbxv1.MissedCall{
+				{Kind: pbxv1.MissedCall_OPENED, Id: "3f2a91c0", From: &pbxv1.Party{E164: "+420777888999"}, MissedAt: at(14, 0, 0)},
+				{Kind: pbxv1.MissedCall_RESOLVED, Id: "5b1c77aa", From: &pbxv1.Party{Number: "anonymous"}, MissedAt: at(14, 10, 0)},
+			},
+		}},
+	}
+}
+
 func TestList(t *testing.T) {
 	_, b := start(t)
 	run(t, world(), "quarantine", "ls").want(t, 0, "0 in the quarantine\n", "")
@@ -163,11 +178,12 @@ func TestShow(t *testing.T) {
 	request.GetRequest().Headers = append(request.GetRequest().Headers,
 		&pbxv1.Header{Name: "Referer", Value: "https://pbx.example/?a=1&token=SecretToken"},
 		&pbxv1.Header{Name: "X-Token", Value: "Bearer SecretToken"})
-	quarantine(t, b, request, undelivered(second, event), undelivered(third, []byte("\xff\x00")))
+	quarantine(t, b, request, undelivered(second, event), undelivered(third, []byte("\xff\x00")), untold(fourth))
 	for file, args := range map[string][]string{
 		"show-request.txt":     {"quarantine", "show", first},
 		"show-request-raw.txt": {"quarantine", "show", first, "--raw"},
 		"show-event.txt":       {"quarantine", "show", second},
+		"show-alert.txt":       {"quarantine", "show", fourth},
 		"show-no-event.txt":    {"quarantine", "show", third, "--color", "always"},
 	} {
 		r := run(t, world(), args...)

@@ -34,6 +34,7 @@ func (a *app) redriveCommand() *cobra.Command {
 		Long: `Send quarantined requests through today's code and configuration: publish the events that they
 carry, and only then delete them from the quarantine. One that carries no event is deleted. One
 that still cannot be understood stays; the others are tried all the same, and the exit code is 1.
+Alerts stay, too: they are for people to pass on.
 
 It may be interrupted and run again: events have ids that come from the request, and within the
 streams' duplicate window (10 minutes unless configured) JetStream stores each id once.
@@ -134,6 +135,9 @@ func (r *redriver) redrive(ctx context.Context, h held) error {
 
 // events returns what a request carries by the code and configuration of today.
 func (r *redriver) events(q *pbxv1.Quarantined) ([]*pbxv1.Event, error) {
+	if q.GetAlert() != nil {
+		return nil, fault.New(fault.Invalid, `an alert is not sent again: see "pbxctl quarantine show", and pass it on yourself`)
+	}
 	vendor, ok := r.vendors[q.GetVendor()]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "%q is no vendor that can be connected", q.GetVendor())

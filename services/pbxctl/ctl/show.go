@@ -25,7 +25,7 @@ func (a *app) showCommand() *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one message of the quarantine whole",
 		Long: `Show one message of the quarantine whole: what was wrong with it, and the request as it came
-or, when a service gave up on it, the event.
+or, when a service gave up on it, the event, or the alert and the missed calls that it was about.
 
 A body that is text is shown as such, JSON with line breaks, and everything else as bytes. Some
 vendors put their credentials into the body or the URL: values of fields named secret,
@@ -87,6 +87,8 @@ func (p *page) show(h held, location *time.Location) {
 		p.request(q.GetRequest())
 	case q.GetMessage() != nil:
 		p.message(q.GetMessage())
+	case q.GetAlert() != nil:
+		p.alert(q.GetAlert(), location)
 	}
 	if p.hidden {
 		fmt.Fprintf(p.out, "\n%s\n", p.palette.paint(yellow, "Credentials are masked; --raw shows them."))
@@ -117,6 +119,20 @@ func (p *page) message(m *pbxv1.StreamMessage) {
 		}
 	}
 	p.body(m.GetData())
+}
+
+// alert shows what nobody could be told: a line for each caller, and then all that is known.
+func (p *page) alert(alert *pbxv1.Alert, location *time.Location) {
+	p.field("receiver", alert.GetReceiver())
+	p.field("whom", alert.GetWhom())
+	p.field("step", alert.GetStep())
+	for _, m := range alert.GetMissedCalls() {
+		at := m.GetMissedAt().AsTime().In(location).Format("2006-01-02 15:04:05 MST")
+		p.field("missed", party(m.GetFrom())+" at "+at+", "+m.GetId())
+	}
+	if data, err := protojson.Marshal(alert); err == nil {
+		p.body(data)
+	}
 }
 
 func (p *page) field(name, value string) {
