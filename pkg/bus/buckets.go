@@ -3,6 +3,8 @@ package bus
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -70,4 +72,12 @@ func (b *Bus) SigningKeys(replicas func() int) *Table[*pbxv1.SigningKey] {
 	return NewTable(b, TableOptions{
 		Bucket: "pbx_signing_keys", Description: "What signs the tokens of pages", TTL: 30 * day, Replicas: replicas,
 	}, func() *pbxv1.SigningKey { return new(pbxv1.SigningKey) })
+}
+
+// EndedSessions are those of web-gateway that somebody logged out of, by the session's id, with when it would have ended by itself:
+// the bucket pbx_ended_sessions. It keeps them for longer than a session may last, which is a week.
+func (b *Bus) EndedSessions(replicas func() int) *Table[*timestamppb.Timestamp] {
+	return NewTable(b, TableOptions{
+		Bucket: "pbx_ended_sessions", Description: "Who logged out", TTL: 7*day + time.Hour, Replicas: replicas,
+	}, func() *timestamppb.Timestamp { return new(timestamppb.Timestamp) })
 }

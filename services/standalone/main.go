@@ -11,6 +11,8 @@ import (
 	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
 	commandrelay "github.com/switchhook/switchhook/services/command-relay/live"
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
+	missedcall "github.com/switchhook/switchhook/services/missed-call/live"
+	webgateway "github.com/switchhook/switchhook/services/web-gateway/live"
 )
 
 func main() {
@@ -18,7 +20,7 @@ func main() {
 	for _, vendor := range vendors.Names() {
 		parts = append(parts, service.Ingress(vendor))
 	}
-	parts = append(parts, contactlookup.Part(), agentstate.Part(), commandrelay.Part())
+	parts = append(parts, contactlookup.Part(), agentstate.Part(), missedcall.Part(), commandrelay.Part(), webgateway.Part())
 	cli.Main(service.Standalone("Runs all of Switchhook in one process, on an embedded NATS server.", startNATS, parts...))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/service"
 	"github.com/switchhook/switchhook/services/command-relay/commands"
 	"github.com/switchhook/switchhook/services/missed-call/settings"
+	"github.com/switchhook/switchhook/services/web-gateway/tokens"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -26,7 +27,7 @@ configuration names must be there, templates of messages among them.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, err := service.Load(args[0], service.Part{Check: directories.Check}, service.Part{Check: checkCommanders},
-				service.Part{Check: checkPolicies}, service.Part{Check: settings.Check})
+				service.Part{Check: checkPolicies}, service.Part{Check: settings.Check}, service.Part{Check: checkWeb})
 			wrong, ok := errors.AsType[*config.FileError](err)
 			if !ok {
 				return err
@@ -45,5 +46,11 @@ configuration names must be there, templates of messages among them.`,
 // checkPolicies says what is wrong with what people may do by command.
 func checkPolicies(c *config.Config) error {
 	_, err := commands.Policies(c)
+	return err
+}
+
+// checkWeb says what is wrong with which pages and people may ask.
+func checkWeb(c *config.Config) error {
+	_, err := tokens.Read(c)
 	return err
 }

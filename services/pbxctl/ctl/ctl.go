@@ -1,9 +1,10 @@
 // Package ctl is the operator's tool: it shows what JetStream keeps and what services know, checks a configuration,
-// sends commands to exchanges, and what was quarantined through again.
+// sends commands to exchanges, and what was quarantined through again, and makes the credentials of web-gateway.
 package ctl
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,8 @@ type Options struct {
 	Columns func(io.Writer) int
 	// Lines says how high that terminal is; 0 when there is none.
 	Lines func(io.Writer) int
+	// Unseen returns what reads a line from the terminal behind a reader, without showing it; nil when there is none.
+	Unseen func(io.Reader) func(context.Context) ([]byte, error)
 	// Patience is how long to wait for what the server says is there; 10 s by default.
 	Patience time.Duration
 }
@@ -46,6 +49,9 @@ func New(o Options) *cobra.Command {
 	}
 	if o.Lines == nil {
 		o.Lines = func(out io.Writer) int { _, lines := sizeOf(out); return lines }
+	}
+	if o.Unseen == nil {
+		o.Unseen = unseen
 	}
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Second
@@ -69,9 +75,10 @@ Exit codes:
   pbxctl commands audit --tenant acme --since 24h
   pbxctl config check switchhook.yaml
   pbxctl quarantine ls
+  pbxctl web key --name crm-2026
   source <(pbxctl completion bash)`,
 		a.eventsCommand(), a.callsCommand(), a.missedCommand(), a.agentsCommand(), a.callCommand(), a.commandsCommand(), a.contactCommand(),
-		a.decodeCommand(), a.configCommand(), a.quarantineCommand())
+		a.decodeCommand(), a.configCommand(), a.quarantineCommand(), a.webCommand())
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
 	flags.Var(&a.color, "color",

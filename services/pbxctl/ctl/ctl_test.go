@@ -273,3 +273,18 @@ pbxctl config check: testdata/broken-alerts.yaml: problems found: 5
 		t.Errorf("want 1 and %s\nhave %d and %s", want, r.code, r.stderr)
 	}
 }
+
+func TestConfigCheckOfWeb(t *testing.T) {
+	run(t, world(), "config", "check", "testdata/web.yaml").want(t, 0, "", "")
+	r := run(t, world(), "config", "check", "testdata/broken-web.yaml")
+	want := `testdata/broken-web.yaml:7: tenants[0].web.api_keys[0].sha256: want the SHA-256 of the key in 64 hexadecimal digits
+testdata/broken-web.yaml:9: tenants[0].web.origins[0]: want an origin as browsers send it, such as https://crm.example.com: lower case, without a path
+testdata/broken-web.yaml:10: tenants[0].web.token_ttl: want 1m to 1h
+testdata/broken-web.yaml:13: tenants[0].web.people[0].password: want a bcrypt hash of cost 10 to 14, such as ` + "`htpasswd -nBC 10`" + ` makes
+testdata/broken-web.yaml:14: tenants[0].web.people[0].rights: unknown right "wallbord", want some of [calls commands wallboard events]
+pbxctl config check: testdata/broken-web.yaml: problems found: 5
+`
+	if r.code != 1 || want != r.stderr {
+		t.Errorf("want 1 and %s\nhave %d and %s", want, r.code, r.stderr)
+	}
+}
