@@ -1,5 +1,6 @@
-// Command bench measures how many webhooks a second ingress-ipex stores and how long each takes, beside a bare net/http
-// server that answers 204. README.md in this folder says how.
+// Command bench measures whole processes: how many webhooks a second ingress-ipex stores and how long each takes, beside a bare
+// net/http server that answers 204; or, with -sockets, how soon web-gateway tells thousands of pages what happens. README.md in
+// this folder says how.
 package main
 
 import (
@@ -13,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -38,17 +38,26 @@ func main() {
 	seconds := flag.Duration("for", 5*time.Second, "how long to measure each `time`")
 	rounds := flag.Int("rounds", 3, "how often to measure each, in turn; the median is shown")
 	ingress := flag.String("ingress", "bin/ingress-ipex", "the `program` to measure")
+	var o officeOptions
+	flag.IntVar(&o.sockets, "sockets", 0, "measure web-gateway with so many `pages` instead")
+	flag.IntVar(&o.slow, "slow", 100, "how many `pages` of them read nothing for a while")
+	flag.IntVar(&o.rate, "rate", 200, "`webhooks` a second for these")
+	flag.StringVar(&o.gateway, "web-gateway", "bin/web-gateway", "the `program` to measure then")
+	flag.StringVar(&o.agents, "agent-state", "bin/agent-state", "the `program` that knows who is at which line")
 	serve := flag.String("serve", "", "be one of the servers: bare or nats")
 	listen := flag.String("listen", "", "where that server listens")
 	data := flag.String("data", "", "where that server stores")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	o.ingress, o.rounds = *ingress, *rounds
 	var err error
-	switch *serve {
-	case "bare":
+	switch {
+	case *serve == "bare":
 		err = serveBare(*listen)
-	case "nats":
+	case *serve == "nats":
 		err = serveNATS(ctx, *listen, *data)
+	case o.sockets > 0:
+		err = measureSockets(ctx, o)
 	default:
 		err = measureAll(ctx, *ingress, *rounds, *seconds)
 	}
@@ -120,67 +129,29 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // start starts the servers and waits until each takes connections.
 func start(ctx context.Context, ingress, folder string) (servers []server, stop func(), err error) {
-	var processes []*exec.Cmd
-	stop = func() {
-		for _, p := range slices.Backward(processes) {
-			_ = p.Process.Kill()
-			_ = p.Wait()
-		}
-	}
+	p := &programs{}
 	config := filepath.Join(folder, "switchhook.yaml")
 	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
-		return nil, stop, err
+		return nil, p.stop, err
 	}
 	addrs, err := freeAddrs(4)
 	if err != nil {
-		return nil, stop, err
+		return nil, p.stop, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, stop, err
+		return nil, p.stop, err
 	}
 	for i, args := range [][]string{
 		{self, "-serve", "bare", "-listen", addrs[0]},
 		{self, "-serve", "nats", "-listen", addrs[1], "-data", filepath.Join(folder, "data")},
 		{ingress, "--config", config, "--nats", "nats://" + addrs[1], "--listen", addrs[2], "--admin-listen", addrs[3], "--log-level", "error"},
 	} {
-		p := exec.CommandContext(ctx, args[0], args[1:]...)
-		p.Stderr = os.Stderr
-		if err := p.Start(); err != nil {
-			return nil, stop, err
-		}
-		processes = append(processes, p)
-		if err := await(addrs[i]); err != nil {
-			return nil, stop, err
+		if _, err := p.start(ctx, addrs[i], args...); err != nil {
+			return nil, p.stop, err
 		}
 	}
-	return []server{{"bare net/http", addrs[0]}, {"ingress-ipex", addrs[2]}}, stop, nil
-}
-
-func freeAddrs(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
-}
-
-func await(addr string) error {
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			return c.Close()
-		}
-		if time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	return []server{{"bare net/http", addrs[0]}, {"ingress-ipex", addrs[2]}}, p.stop, nil
 }
 
 type result struct {
