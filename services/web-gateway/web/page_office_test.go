@@ -33,6 +33,7 @@ type office struct {
 	lines   []string
 	rights  []string
 	down    bool
+	unready bool          // it does not know the agents yet
 	opened  int           // how many streams were
 	cut     chan struct{} // closed to break what is open
 	boards  map[chan string]bool
@@ -91,6 +92,12 @@ func (o *office) setDown(down bool) {
 	}
 }
 
+func (o *office) setUnready(unready bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unready = unready
+}
+
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
@@ -142,7 +149,7 @@ func (o *office) endSession() {
 	o.token += 1000
 }
 
-// expireToken makes the tokens worthless; the session gives others.
+// expireToken makes the tokens worthless, and not the session.
 func (o *office) expireToken() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -171,6 +178,10 @@ func (o *office) goodToken() string {
 func (o *office) me(w http.ResponseWriter, _ *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.unready {
+		problem(w, http.StatusServiceUnavailable, "the agents are not known yet")
+		return
+	}
 	answer(w, map[string]any{
 		"tenant": "acme", "identity": map[string]string{"type": "login", "value": "karel"}, "name": "Karel Novák", "login": "karel",
 		"email": "karel@acme.example", "lines": o.lines, "rights": o.rights,
@@ -365,8 +376,8 @@ func (o *office) answerFrame(ctx context.Context, conn *websocket.Conn, frame ma
 		}
 		answers = append(answers, result)
 	}
-	for _, a := range answers {
-		_ = wsjson.Write(ctx, conn, a)
+	for _, one := range answers {
+		_ = wsjson.Write(ctx, conn, one)
 	}
 }
 
@@ -377,14 +388,4 @@ func or(values ...any) any {
 		}
 	}
 	return nil
-}
-
-// tellPhones sends a frame to every socket.
-func (o *office) tellPhones(frame string) {
-	frame = strings.Replace(frame, `"now"`, time.Now().UTC().Add(-3*time.Second).Format(`"`+time.RFC3339Nano+`"`), 1)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for conn := range o.sockets {
-		_ = conn.Write(context.Background(), websocket.MessageText, []byte(frame))
-	}
 }

@@ -40,6 +40,9 @@ func testTabs(g *gateway) {
 	g.start()
 	second.run(`connect({ identityValue: "karel" })`)
 	g.start()
+	// So has that of somebody who is called the same at another tenant.
+	g.open("/blank").run(`connect({ identityValue: "karel", scope: "globex" })`)
+	g.start()
 }
 
 func testTakeOver(g *gateway) {

@@ -61,7 +61,7 @@ function showWaiting() {
 }
 
 function login(ended = false) {
-  showLogin({ ended, done: () => enter().catch(noticeOf), again: () => login(ended) });
+  showLogin({ ended, done: enter, again: () => login(ended) });
 }
 
 async function enter() {

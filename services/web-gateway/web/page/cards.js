@@ -16,7 +16,7 @@ export function showCalls(element, page) {
 }
 
 function card(call, page) {
-  return h("article.call", { "data-phase": call.phase, "data-call": call.id, "data-closed": Boolean(call.over?.closedBy) },
+  return h("article.call", { "data-phase": call.phase === "ringing" && call.outgoing ? "calling" : call.phase, "data-call": call.id, "data-closed": Boolean(call.over?.closedBy) },
     h("header", icon(iconOf(call)), h("span.phase", phaseText(call)),
       call.phase === "over" ? h("time") : tick(h("time"), "for", call.since)),
     who(call),

@@ -106,10 +106,11 @@ class Events {
     const words = this.text.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (row) => row.gap || (fields.every((field) => !this.choices[field].value || this.choices[field].value === row[field]) &&
       words.every((word) => row.text.includes(word)));
-    const rows = this.all.filter(fits).slice(-shownAtMost).reverse();
+    const matches = this.all.filter(fits);
+    const rows = matches.slice(-shownAtMost).reverse();
     showRows(this.list, rows, (row) => row.seq, (row) => this.element(row));
     this.empty.hidden = rows.length > 0;
-    setText(this.count, t("events.count", { n: rows.filter((row) => !row.gap).length }));
+    setText(this.count, t("events.count", { n: matches.filter((row) => !row.gap).length }));
   }
 
   showChoices() {

@@ -6,7 +6,7 @@ import { t } from "./language.js";
 import { store, stored } from "./memory.js";
 import { brand, languageChoice, themeButton } from "./shell.js";
 
-/** Shows the form; done() is called when somebody has logged in. */
+/** Shows the form; done() is called when somebody has logged in, and may refuse. */
 export function showLogin({ ended = false, done, again }) {
   const tenant = field("tenant", { autocomplete: "organization", value: stored("tenant") ?? "" });
   const login = field("login", { autocomplete: "username", value: stored("login") ?? "" });
@@ -21,7 +21,7 @@ export function showLogin({ ended = false, done, again }) {
       await logIn(tenant.input.value.trim(), login.input.value.trim(), password.input.value);
       store("tenant", tenant.input.value.trim());
       store("login", login.input.value.trim());
-      done();
+      await done();
     } catch (problem) {
       error.textContent = explain(problem);
       button.disabled = false;

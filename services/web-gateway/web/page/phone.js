@@ -53,6 +53,7 @@ export class Phone extends EventTarget {
     report("phone", "connecting");
     const sdk = this.sdk = new Switchhook({
       token: () => accessToken(this.refused), identityType: me.identity.type, identityValue: me.identity.value,
+      scope: me.tenant,
     });
     for (const event of ["Ringing", "Answered", "Hangup"]) sdk.on(event, (frame) => this.take(frame));
     sdk.on("Contact", ({ uniqueId, contact }) => this.learn(uniqueId, contact));

@@ -116,7 +116,8 @@ class Stream {
   }
 }
 
-class Parser {
+/** Reads the format of server-sent events, in pieces that break anywhere. */
+export class Parser {
   constructor() {
     this.rest = "";
   }

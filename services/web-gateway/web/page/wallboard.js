@@ -5,15 +5,16 @@ import { icon } from "./icons.js";
 import { markLate, millisOf, now, secondsOf, tick } from "./clock.js";
 import { callsByHour, states, timeInState } from "./charts.js";
 import { callsNow } from "./callsnow.js";
+import { isLost } from "./connections.js";
 import { formatDuration, formatNumber, formatShare, formatTime, t } from "./language.js";
 import { agentName, otherParty, showParty } from "./numbers.js";
 
 const drawEvery = 200; // milliseconds: events come by the hundred, and nobody reads so fast
 const figuresOld = 90_000; // milliseconds behind which figures count as old
 
-// The order of agents: who is busy with callers first, who is away last.
-const order = ["RINGING", "ON_CALL", "WRAP_UP", "AVAILABLE", "PAUSED", "UNKNOWN", "LOGGED_OUT"];
-const isAway = (agent) => agent.state === "LOGGED_OUT" || !order.includes(agent.state);
+// The order of agents: who is busy with callers first. Others are but named.
+const order = ["RINGING", "ON_CALL", "WRAP_UP", "AVAILABLE", "PAUSED"];
+const isPresent = (agent) => order.includes(agent.state);
 
 export default {
   name: "wallboard", icon: "wallboard", source: "board", right: "wallboard",
@@ -22,7 +23,7 @@ export default {
     const { board } = page;
     const parts = {
       tiles: h("section.tiles", { "aria-label": t("wallboard.today") }),
-      legend: h("ul.legend"), agents: h("ul.agents"), away: h("p.away"),
+      legend: h("ul.legend"), agents: h("ul.agents"), away: h("div.away"),
       calls: h("section.panel.now"), queues: h("section.panel.queues"), hours: h("section.panel"), states: h("section.panel"),
     };
     const root = h("div.wallboard", { "data-source": "board" },
@@ -46,12 +47,15 @@ export default {
       showTiles(parts.tiles, board);
       if (drawn.statistics !== board.statistics) showFigures(parts, board);
       drawn = { statistics: board.statistics };
-      fitWall(root, parts.agents.childElementCount);
+      refit();
       showAge(root, board);
     };
-    const refit = () => fitWall(root, parts.agents.childElementCount);
+    const refit = () => fitWall(root, `${parts.agents.childElementCount} ${board.agents.size}`);
     const soon = () => { timer ??= setTimeout(draw, drawEvery); };
-    const watch = setInterval(() => showAge(root, board), 1000);
+    const watch = setInterval(() => {
+      showAge(root, board);
+      refit(); // the banner may have come or gone
+    }, 1000);
     const leaveFullScreen = () => { if (!document.fullscreenElement) setWall(false); };
     board.addEventListener("change", soon);
     document.addEventListener("fullscreenchange", leaveFullScreen);
@@ -71,7 +75,7 @@ export default {
         clearTimeout(timer);
         clearInterval(watch);
         setWall(false);
-        fitWall(root, 0);
+        fitWall(root, "");
       },
     };
   },
@@ -99,11 +103,11 @@ function toggleFullScreen() {
   if (on) document.documentElement.requestFullscreen?.().catch(() => {});
 }
 
-// On a wall nobody scrolls: everything shrinks until all agents are there. It depends on their number alone, as letters that keep
-// changing their size cannot be read.
+// On a wall nobody scrolls: everything shrinks until all agents are there. It depends on their number and the room alone, as
+// letters that keep changing their size cannot be read.
 function fitWall(root, agents) {
   const { style, classList } = document.documentElement;
-  const key = classList.contains("wall") ? `${agents} ${innerWidth} ${innerHeight}` : "";
+  const key = classList.contains("wall") ? `${agents} ${innerWidth} ${innerHeight} ${isLost("board")}` : "";
   if (root.fitted === key) return;
   root.fitted = key;
   style.removeProperty("--fit");
@@ -187,25 +191,34 @@ function showAgents(parts, board) {
     order.indexOf(x.state) - order.indexOf(y.state) || millisOf(x.since) - millisOf(y.since) || x.id.localeCompare(y.id));
   const calls = new Map([...board.calls.values()].map((call) => [call.call.key, call]));
   parts.tilesShown ??= new Map();
-  const present = agents.filter((agent) => !isAway(agent)).map((agent) => {
+  const present = agents.filter(isPresent).map((agent) => {
     const call = calls.get(agent.callKey) ?? null;
     const before = parts.tilesShown.get(agent.id);
     return before?.agent === agent && before.call === call ? before : { agent, call };
   });
   parts.tilesShown = new Map(present.map((tile) => [tile.agent.id, tile]));
   showRows(parts.agents, present, ({ agent }) => agent.id, ({ agent, call }) => agentTile(agent, call, board));
-  parts.agents.classList.toggle("many", present.length > 12);
-  const away = agents.filter(isAway);
-  parts.away.hidden = !away.length;
-  setText(parts.away, away.length ? `${t("wallboard.away", { n: away.length })} ${away.map(agentName).join(", ")}` : "");
-  const counts = order.slice(0, -1).map((state) => [state, present.filter(({ agent }) => agent.state === state).length]).filter(([, n]) => n);
+  parts.agents.classList.toggle("many", present.length > 16);
+  showAway(parts, agents.filter((agent) => !isPresent(agent)));
+  const counts = order.map((state) => [state, present.filter(({ agent }) => agent.state === state).length]).filter(([, n]) => n);
   fill(parts.legend, counts.map(([state, n]) => h("li", h(`span.swatch.${states[state]}`), `${t(`state.${state}`)} `, h("b", formatNumber(n)))));
 }
 
+function showAway(parts, agents) {
+  const lines = [["wallboard.away", agents.filter(({ state }) => state === "LOGGED_OUT")],
+    ["wallboard.unknown", agents.filter(({ state }) => state !== "LOGGED_OUT")]]
+    .filter(([, group]) => group.length)
+    .map(([key, group]) => `${t(key, { n: group.length })} ${group.map(agentName).sort().join(", ")}`);
+  if (parts.awayShown === lines.join("\n")) return;
+  parts.awayShown = lines.join("\n");
+  fill(parts.away, lines.map((line) => h("p", line)));
+}
+
 function agentTile(agent, call, board) {
-  const name = states[agent.state] ?? "unknown";
+  const name = states[agent.state];
+  const extensions = (agent.extensions ?? []).join(", ");
   return h(`li.agent.${name}`,
-    h("span.name", icon(name), h("b", agentName(agent)), h("small", (agent.extensions ?? []).join(", "))),
+    h("span.name", icon(name), h("b", agentName(agent)), extensions !== agentName(agent) && h("small", extensions)),
     doing(agent, call, board),
     tick(h("time"), "for", millisOf(agent.since)));
 }

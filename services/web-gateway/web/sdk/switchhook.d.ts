@@ -10,6 +10,8 @@ export interface Options {
   token?: Token;
   identityType?: IdentityType;
   identityValue?: string;
+  /** The tenant, where pages of one origin serve several: people of the same name then share nothing. */
+  scope?: string;
 }
 
 export type Direction = "incoming" | "outgoing" | "incomingLocal" | "outgoingLocal";

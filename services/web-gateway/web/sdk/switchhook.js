@@ -172,9 +172,9 @@ export default class Switchhook {
   // Between the tabs.
 
   #start() {
-    const { url, identityType, identityValue } = this.#options;
+    const { url, scope, identityType, identityValue } = this.#options;
     const { signal } = this.#run = new AbortController();
-    this.#name = ["switchhook", url, identityType, identityValue].join(" ");
+    this.#name = ["switchhook", url, scope, identityType, identityValue].join(" ");
     addEventListener("online", () => this.#wake(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.#wake(), { signal });
     if (!locks) return this.#lead();

@@ -62,7 +62,7 @@ export default {
 
   "number.withheld": "Skryté číslo",
 
-  "contact.unknown": "V žádném adresáři",
+  "contact.unknown": "Kontakt není znám",
   "contact.open": "Otevřít kartu",
 
   "wallboard.today": "Dnes",
@@ -75,6 +75,7 @@ export default {
   "wallboard.within": "do {n} s",
   "wallboard.noFigures": "Dnešní čísla nejsou známa.",
   "wallboard.away": { one: "Odhlášen ({n}):", few: "Odhlášeni ({n}):", other: "Odhlášeno ({n}):" },
+  "wallboard.unknown": "Nic není známo ({n}):",
   "wallboard.fullScreen": "Celá obrazovka",
   "wallboard.counted": "Čísla k {time}",
   "wallboard.countedOld": "Čísla jsou stará: k {time}",

@@ -62,7 +62,7 @@ export default {
 
   "number.withheld": "Number withheld",
 
-  "contact.unknown": "Not in any directory",
+  "contact.unknown": "No contact known",
   "contact.open": "Open card",
 
   "wallboard.today": "Today",
@@ -75,6 +75,7 @@ export default {
   "wallboard.within": "in {n} s",
   "wallboard.noFigures": "The figures of today are not known.",
   "wallboard.away": { one: "Logged out ({n}):", other: "Logged out ({n}):" },
+  "wallboard.unknown": "Nothing known of ({n}):",
   "wallboard.fullScreen": "Full screen",
   "wallboard.counted": "Figures as of {time}",
   "wallboard.countedOld": "Figures are old: as of {time}",

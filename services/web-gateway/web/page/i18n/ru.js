@@ -62,7 +62,7 @@ export default {
 
   "number.withheld": "Номер скрыт",
 
-  "contact.unknown": "Нет в справочниках",
+  "contact.unknown": "Контакт неизвестен",
   "contact.open": "Открыть карточку",
 
   "wallboard.today": "Сегодня",
@@ -75,6 +75,7 @@ export default {
   "wallboard.within": "за {n} с",
   "wallboard.noFigures": "Показатели за сегодня неизвестны.",
   "wallboard.away": { one: "Вышел ({n}):", few: "Вышли ({n}):", many: "Вышли ({n}):", other: "Вышли ({n}):" },
+  "wallboard.unknown": "Ничего не известно ({n}):",
   "wallboard.fullScreen": "Во весь экран",
   "wallboard.counted": "Показатели на {time}",
   "wallboard.countedOld": "Показатели устарели: на {time}",

@@ -62,7 +62,7 @@ export default {
 
   "number.withheld": "Skryté číslo",
 
-  "contact.unknown": "V žiadnom adresári",
+  "contact.unknown": "Kontakt nie je známy",
   "contact.open": "Otvoriť kartu",
 
   "wallboard.today": "Dnes",
@@ -75,6 +75,7 @@ export default {
   "wallboard.within": "do {n} s",
   "wallboard.noFigures": "Dnešné čísla nie sú známe.",
   "wallboard.away": { one: "Odhlásený ({n}):", few: "Odhlásení ({n}):", other: "Odhlásených ({n}):" },
+  "wallboard.unknown": "Nič nie je známe ({n}):",
   "wallboard.fullScreen": "Celá obrazovka",
   "wallboard.counted": "Čísla k {time}",
   "wallboard.countedOld": "Čísla sú staré: k {time}",
