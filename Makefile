@@ -1,16 +1,23 @@
 # Switchhook. `make help` lists the targets.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo development)
 LDFLAGS := -s -w -X github.com/switchhook/switchhook/pkg/cli.Version=$(VERSION)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 # What a change is compared with for `buf breaking`.
 MAIN    ?= main
 FUZZTIME ?= 10s
+# The version of axe-core.
+AXE      ?= 4.14.1
+# What make images builds (all, unless it says so), and what stands before the names.
+IMAGES     ?=
+REPOSITORY ?= switchhook
+# Another version of Go would make other bytes of the same commit.
+TOOLCHAIN  := go$(shell awk '$$1 == "go" {print $$2}' tools/images/go.mod)
 
 SERVICES := $(notdir $(patsubst %/main.go,%,$(wildcard services/*/main.go)))
 
-.PHONY: check help build test demo generate generate-check breaking lint arch fuzz chaos bench clean
+.PHONY: check help build test axe demo generate generate-check breaking lint arch fuzz chaos bench images images-test clean
 
 check: generate-check breaking lint arch build test ## everything that CI demands
 
@@ -21,10 +28,16 @@ build: ## the programs, into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./services/,$(SERVICES))
 
-test: ## all tests, with the race detector
-	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -v /test/e2e)
+test: axe ## all tests, with the race detector
+	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/test/(e2e|browser|cluster)$$')
 	@# Not from the cache, which does not know of the programs that these tests build.
-	$(GO) test -race -timeout 10m -count 1 ./test/e2e
+	$(GO) test -race -timeout 15m -count 1 $$($(GO) list ./test/... | grep -E '/test/(e2e|browser|cluster)$$')
+
+axe: bin/axe.min.js
+
+bin/axe.min.js: # by which the browser tests judge whether everybody can use the page
+	@mkdir -p bin && cd bin && npm pack --silent axe-core@$(AXE) >/dev/null && \
+		tar -xzf axe-core-$(AXE).tgz --strip-components 1 package/axe.min.js && rm axe-core-$(AXE).tgz && touch axe.min.js
 
 demo: build ## standalone with simulated exchanges; prints the events as they come
 	@./scripts/demo
@@ -56,6 +69,13 @@ chaos: ## the long form of the tests that kill processes
 bench: build ## figures, with the method beside them; see test/bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/... ./services/...
 	$(GO) run ./test/bench
+
+images: ## images of all services, or IMAGES="ingress-ipex …", into bin/images; see deploy/README.md
+	cd tools/images && GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run . -checkout '$(CURDIR)' -out '$(CURDIR)/bin/images' \
+		-repository '$(REPOSITORY)' -version '$(VERSION)' $(IMAGES)
+
+images-test: ## builds all images, reads them back, and holds deploy/Dockerfile against them
+	cd tools/images && export GOTOOLCHAIN=$(TOOLCHAIN) && $(GO) vet ./... && $(GO) test -timeout 20m -count 1 ./...
 
 clean: ## remove what was built
 	rm -rf bin

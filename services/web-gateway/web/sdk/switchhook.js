@@ -448,6 +448,7 @@ export default class Switchhook {
   }
 
   async #show({ show, url, target, wait = /\{contact\}/.test(url) ? 1e3 : 0 }, call) {
+    call = this.calls.get(call.uniqueId) ?? call; // its contact may have come meanwhile
     if (wait && !call.contact) {
       let off;
       const known = new Promise((done) => { off = this.on("Contact", (c) => c.uniqueId === call.uniqueId && done()); });

@@ -148,7 +148,7 @@ export default {
   "missed.hideResolved": "Skrýt vyřešené",
   "missed.number": "Číslo",
   "missed.waited": "Čekal",
-  "missed.opened": "První pokus",
+  "missed.opened": "Otevřeno",
   "missed.last": "Poslední pokus",
   "missed.failedCallbacks": "Zpětná volání bez odpovědi",
   "missed.claimedUntil": "Převzato do",

@@ -148,7 +148,7 @@ export default {
   "missed.hideResolved": "Hide resolved",
   "missed.number": "Number",
   "missed.waited": "Waited",
-  "missed.opened": "First attempt",
+  "missed.opened": "Opened",
   "missed.last": "Last attempt",
   "missed.failedCallbacks": "Callbacks without answer",
   "missed.claimedUntil": "Claimed until",

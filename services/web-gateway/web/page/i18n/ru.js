@@ -148,7 +148,7 @@ export default {
   "missed.hideResolved": "Скрыть закрытые",
   "missed.number": "Номер",
   "missed.waited": "Ждал",
-  "missed.opened": "Первая попытка",
+  "missed.opened": "Открыто",
   "missed.last": "Последняя попытка",
   "missed.failedCallbacks": "Перезвонили без ответа",
   "missed.claimedUntil": "Взято до",

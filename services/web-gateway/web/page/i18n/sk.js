@@ -148,7 +148,7 @@ export default {
   "missed.hideResolved": "Skryť vyriešené",
   "missed.number": "Číslo",
   "missed.waited": "Čakal",
-  "missed.opened": "Prvý pokus",
+  "missed.opened": "Otvorené",
   "missed.last": "Posledný pokus",
   "missed.failedCallbacks": "Spätné volania bez odpovede",
   "missed.claimedUntil": "Prevzaté do",
