@@ -76,6 +76,7 @@ type Gateway struct {
 	config   atomic.Pointer[config.Config]
 	keys     *tokens.Keyring
 	tables   tables
+	roster   roster
 	events   *api.Stream
 	sockets  *sockets.Server
 }
@@ -86,6 +87,7 @@ func New(o Options) (*Gateway, error) {
 		Options: o, events: api.NewStream(keptEvents), tables: newTables(o.Bus, o.Replicas),
 		keys: tokens.NewKeyring(tokens.KeyringOptions{Bus: o.Bus, Replicas: o.Replicas, Log: o.Log}),
 	}
+	g.roster.table = g.tables.agents
 	if err := g.Configure(o.Config); err != nil {
 		return nil, err
 	}

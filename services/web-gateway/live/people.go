@@ -1,9 +1,11 @@
 package live
 
 import (
-	"iter"
+	"slices"
+	"sync"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
@@ -33,18 +35,37 @@ func (g *Gateway) Find(tenant, identityType, identityValue string) (sockets.Pers
 	if t := g.settings.Load().Tenant(tenant); t != nil {
 		people = t.Agents.People
 	}
-	p, err := tokens.Find(tokens.Identity{Tenant: tenant, Type: identityType, Value: identityValue}, people, g.agents())
+	p, err := tokens.Find(tokens.Identity{Tenant: tenant, Type: identityType, Value: identityValue}, people, slices.Values(g.roster.agents()))
 	return sockets.Person{Login: p.Login, Email: p.Email, Lines: p.Lines}, err
 }
 
-func (g *Gateway) agents() iter.Seq[*pbxv1.AgentStatus] {
-	return func(yield func(*pbxv1.AgentStatus) bool) {
-		for _, row := range g.tables.agents.Rows() {
-			if !yield(row.Value) {
-				return
-			}
+// roster is who agent-state knows, copied once for each change and not for each page: after a restart all pages ask at once.
+type roster struct {
+	table *bus.Table[*pbxv1.AgentStatus]
+
+	mu      sync.Mutex
+	changed <-chan struct{} // closed once all is of the past; nil at first
+	all     []*pbxv1.AgentStatus
+}
+
+// agents returns all agents of all tenants, in no order. Nobody may change them.
+func (r *roster) agents() []*pbxv1.AgentStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed != nil {
+		select {
+		case <-r.changed:
+		default:
+			return r.all
 		}
 	}
+	r.changed = r.table.Changed() // before the rows, so that no change falls between
+	rows := r.table.Rows()
+	r.all = make([]*pbxv1.AgentStatus, 0, len(rows))
+	for _, row := range rows {
+		r.all = append(r.all, row.Value)
+	}
+	return r.all
 }
 
 // AnyOrigin implements sockets.Origins.
