@@ -215,7 +215,7 @@ type Silence_Caller int32
 
 const (
 	// All.
-	Silence_ANYBODY Silence_Caller = 0
+	Silence_CALLER_UNSPECIFIED Silence_Caller = 0
 	// Whom a directory knows.
 	Silence_KNOWN Silence_Caller = 1
 	// Whom none does.
@@ -225,14 +225,14 @@ const (
 // Enum value maps for Silence_Caller.
 var (
 	Silence_Caller_name = map[int32]string{
-		0: "ANYBODY",
+		0: "CALLER_UNSPECIFIED",
 		1: "KNOWN",
 		2: "UNKNOWN",
 	}
 	Silence_Caller_value = map[string]int32{
-		"ANYBODY": 0,
-		"KNOWN":   1,
-		"UNKNOWN": 2,
+		"CALLER_UNSPECIFIED": 0,
+		"KNOWN":              1,
+		"UNKNOWN":            2,
 	}
 )
 
@@ -2484,7 +2484,7 @@ func (x *Silence) GetCaller() Silence_Caller {
 	if x != nil {
 		return x.Caller
 	}
-	return Silence_ANYBODY
+	return Silence_CALLER_UNSPECIFIED
 }
 
 func (x *Silence) GetBeginsAt() *timestamppb.Timestamp {
@@ -3063,7 +3063,7 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\aRESOLVE\x10\x03\"L\n" +
 	"\x15MissedCallActResponse\x123\n" +
 	"\vmissed_call\x18\x01 \x01(\v2\x12.pbx.v1.MissedCallR\n" +
-	"missedCall\"\xd4\x03\n" +
+	"missedCall\"\xdf\x03\n" +
 	"\aSilence\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x18\n" +
@@ -3078,9 +3078,9 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12+\n" +
 	"\n" +
 	"created_by\x18\v \x01(\v2\f.pbx.v1.UserR\tcreatedBy\x12\x12\n" +
-	"\x04note\x18\f \x01(\tR\x04note\"-\n" +
-	"\x06Caller\x12\v\n" +
-	"\aANYBODY\x10\x00\x12\t\n" +
+	"\x04note\x18\f \x01(\tR\x04note\"8\n" +
+	"\x06Caller\x12\x16\n" +
+	"\x12CALLER_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05KNOWN\x10\x01\x12\v\n" +
 	"\aUNKNOWN\x10\x02\">\n" +
 	"\x11SilencePutRequest\x12)\n" +

@@ -269,7 +269,7 @@ func silenced(s *pbxv1.Silence) string {
 			parts = append(parts, part.label+strings.Join(part.values, " or "))
 		}
 	}
-	if s.GetCaller() != pbxv1.Silence_ANYBODY {
+	if s.GetCaller() != pbxv1.Silence_CALLER_UNSPECIFIED {
 		parts = append(parts, words(s.GetCaller())+" callers")
 	}
 	if len(parts) == 0 {
