@@ -69,6 +69,7 @@ chaos: ## the long form of the tests that kill processes
 bench: build ## figures, with the method beside them; see test/bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/... ./services/...
 	$(GO) run ./test/bench
+	$(GO) run ./test/bench -sockets 5000
 
 images: ## images of all services, or IMAGES="ingress-ipex …", into bin/images; see deploy/README.md
 	cd tools/images && GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run . -checkout '$(CURDIR)' -out '$(CURDIR)/bin/images' \
