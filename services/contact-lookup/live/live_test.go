@@ -193,8 +193,9 @@ func TestOnceACall(t *testing.T) {
 	if have["3"].GetKind() != pbxv1.Contact_UNKNOWN || have["3"].GetMatch() != nil {
 		t.Errorf("want the caller of call 3 unknown, have %v", have["3"])
 	}
-	if n := crm.asked.Load(); n != 3 {
-		t.Errorf("want the CRM asked once for each of 3 numbers, have %d times", n)
+	// A replica that does not know yet that the other one asks does so itself, but never twice.
+	if n := crm.asked.Load(); n < 3 || n > 6 {
+		t.Errorf("want the CRM asked once for each of 3 numbers, by either replica, have %d times", n)
 	}
 }
 
