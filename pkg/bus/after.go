@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -22,15 +23,20 @@ type After struct {
 // fault.Conflict. It tries once: when the answer is lost it is fault.Unavailable, and the event may be stored; then trying
 // again is a conflict with itself. It returns the event's sequence.
 func (b *Bus) PublishAfter(ctx context.Context, ev *pbxv1.Event, after After) (uint64, error) {
+	ctx, done := b.produce(ctx, EventStream)
 	msg, err := eventMsg(ctx, ev)
 	if err != nil {
+		done(err)
 		return 0, err
 	}
 	expect := jetstream.WithExpectLastSequence(after.Sequence)
 	if after.Subject != "" {
 		expect = jetstream.WithExpectLastSequenceForSubject(after.Sequence, after.Subject)
 	}
+	began := time.Now()
 	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0), expect)
+	b.metrics.published(EventStream, began, err)
+	done(err)
 	if isConflict(err) {
 		return 0, fault.New(fault.Conflict, "publish after %s: %w", after, err)
 	}

@@ -5,11 +5,15 @@ package bus
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 )
 
@@ -20,13 +24,24 @@ type Options struct {
 	// InProcess connects without a network to a server in the same process, such as an embedded.Server. It takes the
 	// place of URL.
 	InProcess nats.InProcessConnProvider
-	// Name is what the server calls this connection in its lists and logs.
+	// Credentials is a file with a user's JWT and seed, as `nsc` writes it, that goes before what stands in URL. It is read at each
+	// connect, so a new one is taken up. Empty: none.
+	Credentials string
+	// CA is a PEM file of the authorities that the server's certificate must be of; with it the connection must be by TLS. It is read
+	// at each connect. Empty: those of the machine, and TLS only where the URL or the server demands it.
+	CA string
+	// Name is what the server calls this connection in its lists and logs. Answers come to _INBOX.<name>.>, so that a server can keep
+	// users from reading those to others.
 	Name string
 	// Wait demands that the server is there when Connect returns, which is right for a tool; a service goes on without it,
 	// and connects when it can.
 	Wait bool
 	// Log may be nil.
 	Log *slog.Logger
+	// Metrics may be nil. One connection registers with it.
+	Metrics prometheus.Registerer
+	// Tracer makes spans of what is published and consumed; nil: none are made. Messages belong to traces all the same.
+	Tracer trace.Tracer
 }
 
 // Bus is a connection to NATS. It is safe for concurrent use.
@@ -37,6 +52,10 @@ type Bus struct {
 	log    *slog.Logger
 	commit *committer
 	health health
+
+	metrics  metrics
+	observed observed
+	tracer   trace.Tracer // may be nil
 }
 
 // Connect connects, and reconnects without end. While it is not connected, whatever is tried is fault.Unavailable.
@@ -45,9 +64,12 @@ func Connect(o Options) (*Bus, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "connect to NATS: %w", err)
 	}
-	b := &Bus{where: where, log: o.Log}
+	b := &Bus{where: where, log: o.Log, tracer: o.Tracer, metrics: newMetrics(o.Metrics), observed: observed{followers: map[string]*follower{}}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if err := readable(o.Credentials, o.CA); err != nil {
+		return nil, fault.New(fault.Invalid, "connect to NATS at %s: %w", where, err)
 	}
 	nc, err := nats.Connect(o.URL, b.connection(o)...)
 	if err != nil {
@@ -58,8 +80,22 @@ func Connect(o Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("set up JetStream: %w", err)
 	}
-	b.commit = newCommitter(b.js)
+	b.commit = newCommitter(b.js, b.metrics.batches)
+	b.metrics.watch(o.Metrics, nc, b.commit)
 	return b, nil
+}
+
+// readable opens files, to refuse a mistaken path at once: nats.go would go on trying.
+func readable(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if _, err := os.ReadFile(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bus) connection(o Options) []nats.Option {
@@ -67,6 +103,8 @@ func (b *Bus) connection(o Options) []nats.Option {
 		nats.Name(o.Name),
 		nats.RetryOnFailedConnect(!o.Wait),
 		nats.MaxReconnects(-1),
+		// A password that was changed on the server first is right again in a moment.
+		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
 		nats.Timeout(5 * time.Second),
@@ -94,6 +132,15 @@ func (b *Bus) connection(o Options) []nats.Option {
 	}
 	if o.InProcess != nil {
 		options = append(options, nats.InProcessServer(o.InProcess))
+	}
+	if o.Credentials != "" {
+		options = append(options, nats.UserCredentials(o.Credentials))
+	}
+	if o.CA != "" {
+		options = append(options, nats.RootCAs(o.CA))
+	}
+	if event.IsToken(o.Name) {
+		options = append(options, nats.CustomInboxPrefix("_INBOX."+o.Name))
 	}
 	return options
 }

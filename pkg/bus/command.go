@@ -122,6 +122,8 @@ func (h *commandHandler) consume(ctx context.Context, name string) error {
 func (h *commandHandler) execute(msg jetstream.Msg) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
+	ctx, span := h.bus.Continue(ctx, msg.Headers(), "carry out a command")
+	defer span.End()
 	meta, err := msg.Metadata()
 	var in Incoming
 	if err == nil {
@@ -189,7 +191,7 @@ func (b *Bus) Audit(ctx context.Context, id string, entry *pbxv1.CommandAudit) e
 	msg.Header[jetstream.MsgIDHeader] = []string{id}
 	msg.Header["Content-Type"] = []string{event.ContentType}
 	inject(ctx, msg.Header)
-	if err := b.health.published(publishOne(ctx, b.js, msg)); err != nil {
+	if err := b.store(ctx, AuditStream, msg); err != nil {
 		return unavailable("audit command "+entry.GetCommandId(), err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
@@ -18,6 +19,7 @@ type committer struct {
 	ctx   context.Context // ends with the committer
 	end   context.CancelFunc
 	done  sync.WaitGroup
+	sizes prometheus.Observer // of the groups
 }
 
 // pending is one event and its caller.
@@ -39,9 +41,9 @@ const (
 	batchTimeout = 2 * time.Second
 )
 
-func newCommitter(js jetstream.JetStream) *committer {
+func newCommitter(js jetstream.JetStream, sizes prometheus.Observer) *committer {
 	ctx, end := context.WithCancel(context.Background())
-	c := &committer{js: js, queue: make(chan *pending, 4*maxBatch), ctx: ctx, end: end}
+	c := &committer{js: js, queue: make(chan *pending, 4*maxBatch), ctx: ctx, end: end, sizes: sizes}
 	for range committers {
 		c.done.Go(c.run)
 	}
@@ -110,6 +112,10 @@ func (c *committer) gather(first *pending) []*pending {
 
 // commit publishes a group and tells each caller.
 func (c *committer) commit(group []*pending) {
+	if len(group) == 0 {
+		return
+	}
+	c.sizes.Observe(float64(len(group)))
 	ctx, cancel := context.WithTimeout(c.ctx, batchTimeout)
 	defer cancel()
 	if len(group) >= minBatch && c.together(ctx, group) == nil {

@@ -82,6 +82,8 @@ func (b *Bus) consume(ctx context.Context, name, filter string, h Handler) error
 func (b *Bus) handle(ctx context.Context, msg jetstream.Msg, h Handler) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handled)
 	defer cancel()
+	ctx, span := b.Continue(ctx, msg.Headers(), "handle an event")
+	defer span.End()
 	var ev pbxv1.Event
 	if err := proto.Unmarshal(msg.Data(), &ev); err != nil {
 		return fault.New(fault.Invalid, "decode: %w", err)
@@ -134,7 +136,7 @@ func (b *Bus) quarantineMessage(msg jetstream.Msg, name string, cause error) err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	return b.Quarantine(ctx, &pbxv1.Quarantined{
+	q := &pbxv1.Quarantined{
 		Id:         event.DerivedID(event.Origin{Vendor: vendor, Tenant: tenant}, name, fmt.Sprint(meta.Sequence.Stream)),
 		ReceivedAt: timestamppb.New(meta.Timestamp),
 		Vendor:     vendor,
@@ -144,5 +146,10 @@ func (b *Bus) quarantineMessage(msg jetstream.Msg, name string, cause error) err
 		Content: &pbxv1.Quarantined_Message{Message: &pbxv1.StreamMessage{
 			Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Headers: headers, Data: msg.Data(),
 		}},
-	})
+	}
+	if err := b.Quarantine(ctx, q); err != nil {
+		return err
+	}
+	b.metrics.quarantined.Add(q, "not_handled")
+	return nil
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,7 +30,8 @@ type Following struct {
 func (b *Bus) Follow(f Following) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return func() error {
-			l := follower{bus: b, Following: f, began: time.Now()}
+			l := &follower{bus: b, Following: f, began: time.Now()}
+			b.observed.follower(l)
 			for complaint := ""; ; {
 				err := l.follow(ctx)
 				if ctx.Err() != nil {
@@ -59,6 +61,10 @@ type follower struct {
 	last     uint64 // sequence of the last event
 	handled  int
 	caughtUp bool
+
+	mu       sync.Mutex // guards what follows, which is read for metrics
+	consumer jetstream.Consumer
+	taken    uint64 // the consumer's own count of the last event
 }
 
 func (l *follower) follow(ctx context.Context) error {
@@ -79,6 +85,7 @@ func (l *follower) follow(ctx context.Context) error {
 	if err != nil {
 		return unavailable("follow stream "+EventStream, err)
 	}
+	l.begin(consumer)
 	if info.NumPending == 0 {
 		l.catchUp()
 	}
@@ -111,6 +118,7 @@ func (l *follower) position() jetstream.OrderedConsumerConfig {
 
 func (l *follower) handle(msg jetstream.Msg) {
 	stored, left, err := decode(msg, new(pbxv1.Event))
+	defer l.took(msg)
 	if err != nil {
 		l.bus.log.Error("event left out", "follower", l.Name, "subject", msg.Subject(), "err", err)
 	} else {
@@ -123,6 +131,23 @@ func (l *follower) handle(msg jetstream.Msg) {
 	if left == 0 {
 		l.catchUp()
 	}
+}
+
+// begin notes the consumer that the follower reads from now on.
+func (l *follower) begin(c jetstream.Consumer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.consumer, l.taken = c, 0
+}
+
+func (l *follower) took(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken = meta.Sequence.Consumer
 }
 
 func (l *follower) catchUp() {

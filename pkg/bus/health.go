@@ -2,10 +2,13 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
@@ -62,8 +65,9 @@ func (h *health) ready(now time.Time) error {
 // published. Without Maintain it knows of publishes only.
 func (b *Bus) Ready() error { return b.health.ready(time.Now()) }
 
-// Maintain returns an actor that keeps the streams as configured and probes JetStream for Ready. The configuration is
-// asked for at each start, reconnect and change.
+// Maintain returns an actor that keeps the streams as configured and probes JetStream for Ready. It configures them at its start,
+// when the configuration changes, and when they are gone. Not after a break: meanwhile a process with a newer configuration may
+// have done so.
 func (b *Bus) Maintain(streams func() config.Streams) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return func() error {
@@ -100,7 +104,9 @@ func (b *Bus) maintain(ctx context.Context, want config.Streams, ensured *config
 		b.log.Info("streams are ready", "replicas", want.Replicas, "events_max_age", want.EventsMaxAge.String())
 	}
 	if _, err := b.js.Stream(ctx, EventStream); err != nil {
-		*ensured = config.Streams{}
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			*ensured = config.Streams{}
+		}
 		return unavailable(fmt.Sprintf("probe stream %s", EventStream), err)
 	}
 	b.health.probed()

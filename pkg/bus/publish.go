@@ -2,14 +2,11 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/switchhook/switchhook/pkg/event"
@@ -23,16 +20,26 @@ import (
 //
 // Concurrent calls share one commit of the server's disk.
 func (b *Bus) Publish(ctx context.Context, events ...*pbxv1.Event) error {
+	began := time.Now()
 	waits := make([]func() error, 0, len(events))
 	for _, ev := range events {
+		ctx, done := b.produce(ctx, EventStream)
 		msg, err := eventMsg(ctx, ev)
 		if err != nil {
+			done(err)
 			return err
 		}
-		waits = append(waits, b.commit.start(ctx, msg))
+		wait := b.commit.start(ctx, msg)
+		waits = append(waits, func() error {
+			err := wait()
+			done(err)
+			return err
+		})
 	}
 	for _, wait := range waits {
-		if err := b.health.published(wait()); err != nil {
+		err := wait()
+		b.metrics.published(EventStream, began, err)
+		if b.health.published(err) != nil {
 			return unavailable("publish", err)
 		}
 	}
@@ -41,23 +48,43 @@ func (b *Bus) Publish(ctx context.Context, events ...*pbxv1.Event) error {
 
 // Quarantine stores what could not be understood or processed, as Publish does.
 func (b *Bus) Quarantine(ctx context.Context, q *pbxv1.Quarantined) error {
+	ctx, done := b.produce(ctx, QuarantineStream)
+	msg, err := quarantineMsg(ctx, q)
+	if err != nil {
+		done(err)
+		return err
+	}
+	err = b.store(ctx, QuarantineStream, msg)
+	done(err)
+	if err != nil {
+		return unavailable("publish to the quarantine", err)
+	}
+	return nil
+}
+
+func quarantineMsg(ctx context.Context, q *pbxv1.Quarantined) (*nats.Msg, error) {
 	subject, err := event.QuarantineSubject(q)
 	if err != nil {
-		return fault.New(fault.Invalid, "publish: %w", err)
+		return nil, fault.New(fault.Invalid, "publish: %w", err)
 	}
 	data, err := proto.Marshal(q)
 	if err != nil {
-		return fault.New(fault.Invalid, "publish quarantine %q: %w", q.GetId(), err)
+		return nil, fault.New(fault.Invalid, "publish quarantine %q: %w", q.GetId(), err)
 	}
 	msg := nats.NewMsg(subject)
 	msg.Data = data
 	msg.Header[jetstream.MsgIDHeader] = []string{q.GetId()}
 	msg.Header["Content-Type"] = []string{event.ContentType}
 	inject(ctx, msg.Header)
-	if err := b.health.published(publishOne(ctx, b.js, msg)); err != nil {
-		return unavailable("publish to the quarantine", err)
-	}
-	return nil
+	return msg, nil
+}
+
+// store publishes one message until it is acknowledged or the context ends.
+func (b *Bus) store(ctx context.Context, stream string, msg *nats.Msg) error {
+	began := time.Now()
+	err := publishOne(ctx, b.js, msg)
+	b.metrics.published(stream, began, err)
+	return b.health.published(err)
 }
 
 func eventMsg(ctx context.Context, ev *pbxv1.Event) (*nats.Msg, error) {
@@ -76,24 +103,6 @@ func eventMsg(ctx context.Context, ev *pbxv1.Event) (*nats.Msg, error) {
 	}
 	inject(ctx, msg.Header)
 	return msg, nil
-}
-
-// inject writes the W3C trace context: a new span of the trace that the context is in or, without one, of a new trace, so
-// every message can be followed.
-func inject(ctx context.Context, header nats.Header) {
-	span := trace.SpanContextFromContext(ctx)
-	traceID := span.TraceID()
-	if !span.IsValid() {
-		_, _ = rand.Read(traceID[:]) // never fails, see its documentation
-	}
-	var spanID trace.SpanID
-	_, _ = rand.Read(spanID[:])
-	span = span.WithTraceID(traceID).WithSpanID(spanID)
-	carrier := propagation.MapCarrier{} // not a HeaderCarrier: NATS tells header names apart by case
-	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(ctx, span), carrier)
-	for name, value := range carrier {
-		header[name] = []string{value}
-	}
 }
 
 // publishOne publishes one message until it is acknowledged or the context ends.

@@ -33,8 +33,10 @@ func (b *Bus) Ask(ctx context.Context, subject string, question, answer proto.Me
 	}
 	msg := nats.NewMsg(subject)
 	msg.Data = data
+	ctx, done := b.inquire(ctx, subject)
 	inject(ctx, msg.Header)
 	reply, err := b.nc.RequestMsgWithContext(ctx, msg)
+	done(err)
 	if err != nil {
 		return unavailable("ask "+subject, err)
 	}

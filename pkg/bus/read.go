@@ -106,8 +106,13 @@ func (r *reader) close(ctx context.Context, b *Bus, stream string) {
 	_ = b.js.DeleteConsumer(ctx, stream, r.consumer.CachedInfo().Name) // It goes by itself, if later.
 }
 
-// patience is how long a message may take before it is asked whether it will come.
-const patience = time.Second
+const (
+	// patience is how long a message may take before it is asked whether it will come.
+	patience = 2 * time.Second
+	// heartbeat is how often the server tells that it has not forgotten the reader. Without two of them nats.go begins anew, but only
+	// within one wait for a message: they have to fit into patience.
+	heartbeat = 500 * time.Millisecond
+)
 
 // next returns the next message. Not following, it returns nil when there was none for a while, and what is pending then:
 // it may have been deleted.
@@ -150,7 +155,7 @@ func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (*reader, 
 	if err != nil {
 		return nil, unavailable(doing, err)
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return nil, unavailable(doing, err)
 	}

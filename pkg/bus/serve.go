@@ -80,10 +80,13 @@ type server struct {
 func (s *server) handler(e Endpoint) micro.Handler {
 	return micro.HandlerFunc(func(r micro.Request) {
 		s.places <- struct{}{}
+		headers := r.Headers()
 		s.underWay.Go(func() {
 			defer func() { <-s.places }()
 			ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
 			defer cancel()
+			ctx, span := s.bus.Continue(ctx, headers, "answer "+e.subject)
+			defer span.End()
 			answer, err := e.answer(ctx, r.Data())
 			if err := respondTo(s.bus.nc, r.Reply(), answer, err); err != nil {
 				s.bus.log.Warn("question not answered", "subject", e.subject, "err", err)

@@ -1,9 +1,13 @@
 package bus
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,13 +28,14 @@ const (
 // commandsMaxAge is how long commands wait for a relay at most. Each has a shorter time of its own.
 const commandsMaxAge = 10 * time.Minute
 
-// EnsureStreams makes sure that the streams exist and are configured as told: it creates or updates, and never deletes. What it does not set itself, such as a limit in bytes that an operator chose, it leaves alone.
-// Several processes may do it at once.
+// EnsureStreams makes sure that the streams exist and are configured as told: it creates or updates, and never deletes. What it
+// does not set itself, such as a limit in bytes that an operator chose or what a newer version has set, it leaves alone, so
+// versions can run side by side. Several processes may do it at once.
 func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
 	return errors.Join(
 		b.ensureStream(ctx, EventStream, func(s *jetstream.StreamConfig) {
-			s.Description = "Events of telephone calls, as reported and as derived"
-			s.Subjects = []string{event.Root + ".>"}
+			describe(s, "Events of telephone calls, as reported and as derived")
+			take(s, event.Root+".>")
 			s.MaxAge = c.EventsMaxAge
 			s.Duplicates = c.DuplicateWindow
 			s.Replicas = c.Replicas
@@ -38,32 +43,42 @@ func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
 			s.AllowDirect = true
 		}),
 		b.ensureStream(ctx, QuarantineStream, func(s *jetstream.StreamConfig) {
-			s.Description = "What could not be understood or processed, kept whole"
-			s.Subjects = []string{event.QuarantineRoot + ".>"}
+			describe(s, "What could not be understood or processed, kept whole")
+			take(s, event.QuarantineRoot+".>")
 			s.MaxAge = c.QuarantineMaxAge
 			s.Duplicates = c.DuplicateWindow
 			s.Replicas = c.Replicas
 			s.AllowDirect = true
 		}),
 		b.ensureStream(ctx, CommandStream, func(s *jetstream.StreamConfig) {
-			s.Description = "Commands to exchanges, until they are carried out"
-			s.Subjects = []string{event.CommandRoot + ".>"}
+			describe(s, "Commands to exchanges, until they are carried out")
+			take(s, event.CommandRoot+".>")
 			s.Retention = jetstream.WorkQueuePolicy
 			s.NoAck = true // who asks is answered by a relay, not by the stream
-			s.MaxAge = commandsMaxAge
+			s.MaxAge = max(s.MaxAge, commandsMaxAge)
 			s.Duplicates = min(c.DuplicateWindow, commandsMaxAge)
 			s.Replicas = c.Replicas
 			s.AllowDirect = true
 		}),
 		b.ensureStream(ctx, AuditStream, func(s *jetstream.StreamConfig) {
-			s.Description = "Who commanded what, and what came of it"
-			s.Subjects = []string{event.AuditRoot + ".>"}
+			describe(s, "Who commanded what, and what came of it")
+			take(s, event.AuditRoot+".>")
 			s.MaxAge = c.AuditMaxAge
 			s.Duplicates = c.DuplicateWindow
 			s.Replicas = c.Replicas
 			s.AllowDirect = true
 		}),
 	)
+}
+
+// describe describes a stream that nobody has described.
+func describe(s *jetstream.StreamConfig, text string) { s.Description = cmp.Or(s.Description, text) }
+
+// take adds a subject to those of a stream.
+func take(s *jetstream.StreamConfig, subject string) {
+	if !slices.Contains(s.Subjects, subject) {
+		s.Subjects = append(slices.Clone(s.Subjects), subject)
+	}
 }
 
 func (b *Bus) ensureStream(ctx context.Context, name string, set func(*jetstream.StreamConfig)) error {
@@ -83,20 +98,82 @@ func (b *Bus) ensureStream(ctx context.Context, name string, set func(*jetstream
 		return wrapStream(name, err)
 	}
 	have := stream.CachedInfo().Config
+	if have.Mirror != nil {
+		return wrapStream(name, errors.New("it is a copy of another server's, and takes nothing until it is promoted"))
+	}
 	want = have
 	set(&want)
-	if sameStream(have, want) {
-		return nil
-	}
-	_, err = b.js.UpdateStream(ctx, want)
-	return wrapStream(name, err)
+	return wrapStream(name, b.updateStream(ctx, name, have, want))
 }
 
-// sameStream compares what EnsureStreams sets.
-func sameStream(a, b jetstream.StreamConfig) bool {
-	return a.Description == b.Description && slices.Equal(a.Subjects, b.Subjects) && a.MaxAge == b.MaxAge &&
-		a.Duplicates == b.Duplicates && a.Replicas == b.Replicas && a.AllowAtomicPublish == b.AllowAtomicPublish &&
-		a.AllowDirect == b.AllowDirect
+// updateStream changes of a stream's configuration what differs, and nothing else. It does so on the server's own words: what
+// nats.go does not know of them, because the server or whoever configured the stream is newer, would be lost in a StreamConfig.
+func (b *Bus) updateStream(ctx context.Context, name string, have, want jetstream.StreamConfig) error {
+	before, err := fields(have)
+	if err != nil {
+		return err
+	}
+	after, err := fields(want)
+	if err != nil {
+		return err
+	}
+	if maps.EqualFunc(before, after, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+		return nil
+	}
+	var info struct {
+		Config map[string]json.RawMessage `json:"config"`
+	}
+	if err := b.api(ctx, "STREAM.INFO."+name, nil, &info); err != nil {
+		return err
+	}
+	for key := range before {
+		if _, kept := after[key]; !kept {
+			delete(info.Config, key)
+		}
+	}
+	for key, value := range after {
+		if !bytes.Equal(before[key], value) {
+			info.Config[key] = value
+		}
+	}
+	return b.api(ctx, "STREAM.UPDATE."+name, info.Config, nil)
+}
+
+// fields returns a configuration as it is sent.
+func fields(c jetstream.StreamConfig) (all map[string]json.RawMessage, err error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return all, json.Unmarshal(text, &all)
+}
+
+// api asks JetStream itself.
+func (b *Bus) api(ctx context.Context, what string, question, answer any) error {
+	var data []byte
+	if question != nil {
+		var err error
+		if data, err = json.Marshal(question); err != nil {
+			return err
+		}
+	}
+	reply, err := b.nc.RequestWithContext(ctx, "$JS.API."+what, data)
+	if err != nil {
+		return err
+	}
+	var refusal struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &refusal); err != nil {
+		return err
+	}
+	if refusal.Error != nil {
+		return refusal.Error
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(reply.Data, answer)
 }
 
 func wrapStream(name string, err error) error {

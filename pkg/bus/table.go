@@ -47,6 +47,7 @@ type Row[T proto.Message] struct {
 
 // NewTable returns a table of a bucket; empty makes a value to decode into.
 func NewTable[T proto.Message](b *Bus, o TableOptions, empty func() T) *Table[T] {
+	b.observed.stream("KV_" + o.Bucket)
 	return &Table[T]{bus: b, options: o, empty: empty, rows: map[string]Row[T]{}, changed: make(chan struct{})}
 }
 

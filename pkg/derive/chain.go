@@ -23,9 +23,10 @@ type chain struct {
 // derived is an event to publish.
 type derived struct {
 	event  *pbxv1.Event
-	at     time.Time // when this replica derived it
-	stored bool      // acknowledged; it is only to be read back
-	passed bool      // what was derived behind it was read back before it: who published that did not derive it
+	trace  map[string][]string // the headers of what it was derived from; nil at the start
+	at     time.Time           // when this replica derived it
+	stored bool                // acknowledged; it is only to be read back
+	passed bool                // what was derived behind it was read back before it: who published that did not derive it
 }
 
 // begin forgets where in the stream it was.
@@ -37,8 +38,8 @@ func (c *chain) begin() {
 }
 
 // expect adds what the core derived.
-func (c *chain) expect(ev *pbxv1.Event, now time.Time) {
-	c.waiting = append(c.waiting, &derived{event: ev, at: now})
+func (c *chain) expect(ev *pbxv1.Event, trace map[string][]string, now time.Time) {
+	c.waiting = append(c.waiting, &derived{event: ev, trace: trace, at: now})
 }
 
 // confirm takes an own event that was read from the stream, by whomever it was published. What waits before it keeps waiting,

@@ -75,6 +75,8 @@ type Options struct {
 	// Restore is called once, before the first Apply, when all rows are loaded: for what is known from before the stream's
 	// first event, which was at that time; now, if the stream is empty. It is cut when it once had events before. May be nil.
 	Restore func(first time.Time, cut bool)
+	// Trace is called with each event that comes, before Apply, and with its headers, which say to which trace it belongs. May be nil.
+	Trace func(ev *pbxv1.Event, headers map[string][]string)
 	// CaughtUp is called once, when all that was stored at the start has been applied. May be nil.
 	CaughtUp func()
 	// Note is called before rows are written, to note those that have changed since, or all there are. May be nil.

@@ -68,15 +68,19 @@ func (k *Keeper) announce(ctx context.Context) {
 	if !k.live {
 		return
 	}
-	waiting := 0
+	waiting, active := 0, 0
 	k.all(func(c *chain) {
 		waiting += len(c.waiting)
+		if c.active.Load() {
+			active++
+		}
 		if !c.busy && c.next(k.o.Now()) != nil {
 			c.busy = true
 			k.publishing.Go(func() { k.drain(ctx, c) })
 		}
 	})
 	k.metrics.waiting.Set(float64(waiting))
+	k.metrics.active.Set(float64(active))
 }
 
 // drain publishes what a tenant's chain has waiting, one after another, for as long as it works.
@@ -91,7 +95,9 @@ func (k *Keeper) drain(ctx context.Context, c *chain) {
 		}
 		c.mine = d.event.GetId()
 		after := bus.After{Subject: k.own(c.tenant), Sequence: c.last}
-		sequence, err := k.store(context.WithoutCancel(ctx), c, d.event, after)
+		traced, span := k.o.Bus.Continue(context.WithoutCancel(ctx), d.trace, "derive "+k.o.Derives)
+		sequence, err := k.store(traced, c, d.event, after)
+		span.End()
 		k.settle(c, d, sequence, err)
 	}
 }
@@ -136,7 +142,10 @@ func (k *Keeper) pass(ctx context.Context) {
 	}
 	c.busy, c.mine = true, ev.GetId()
 	defer k.release(c)
-	switch _, err := k.store(context.WithoutCancel(ctx), c, ev, bus.After{Sequence: k.last}); {
+	// Time alone belongs to no trace, so this begins one.
+	traced, span := k.o.Bus.Continue(context.WithoutCancel(ctx), nil, "derive "+k.o.Derives)
+	defer span.End()
+	switch _, err := k.store(traced, c, ev, bus.After{Sequence: k.last}); {
 	case fault.Is(err, fault.Conflict): // an event came, which brings the time along
 		c.mine = ""
 	case err != nil:

@@ -46,8 +46,15 @@ func (k *Keeper) handle(s bus.Stored[*pbxv1.Event]) {
 		k.clock = later(k.clock, s.Message.GetTime().AsTime())
 	}
 	k.metrics.events.Inc()
+	var trace map[string][]string
+	if k.live {
+		trace = s.Headers
+		if k.o.Trace != nil {
+			k.o.Trace(s.Message, trace)
+		}
+	}
 	for _, ev := range k.o.Core.Apply(s.Sequence, k.clock, s.Message) {
-		k.chain(ev.GetTenant()).expect(ev, k.o.Now())
+		k.chain(ev.GetTenant()).expect(ev, trace, k.o.Now())
 	}
 	if owner != "" {
 		k.chain(owner).confirm(s.Message, s.Sequence, &k.o)

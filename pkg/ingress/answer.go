@@ -50,7 +50,7 @@ type answer struct {
 	origin        event.Origin // of requests that were authenticated
 	ids           []string
 	reply         *webhook.Reply
-	unknownFields int
+	unknownFields []string
 	err           error // why it went as it did; for the log
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -55,8 +56,9 @@ type Options struct {
 	Directory Directory
 	Metrics   prometheus.Registerer // one handler of a vendor registers with it
 	Log       *slog.Logger
-	Trusted   Proxies // the proxies whose X-Forwarded-For is believed
-	// StoreLimit is how long an exchange waits for its answer while JetStream does not acknowledge. Zero means 5 s.
+	Tracer    trace.Tracer // nil: no spans are made
+	Trusted   Proxies      // the proxies whose X-Forwarded-For is believed
+	// StoreLimit is how long an exchange waits for its answer while the store does not take what it sent. Zero means 5 s.
 	StoreLimit time.Duration
 	Now        func() time.Time // nil: time.Now
 	NewID      func() string    // nil: event.NewID
@@ -89,11 +91,16 @@ func New(v webhook.Vendor, o Options) *Handler {
 }
 
 // Use takes up a changed configuration. Requests under way finish with the one that they began with.
-func (h *Handler) Use(v webhook.Vendor) { h.vendor.Store(&v) }
+func (h *Handler) Use(v webhook.Vendor) {
+	h.metrics.expect(v.Exchanges())
+	h.vendor.Store(&v)
+}
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := h.options.Now()
+	h.metrics.underWay.Inc()
+	defer h.metrics.underWay.Dec()
 	v := *h.vendor.Load()
 	profile, remote := v.Profile(), h.options.Trusted.Client(r)
 	a := answer{outcome: wrongMethod, err: fmt.Errorf("method %s", r.Method)}
@@ -134,8 +141,10 @@ func (h *Handler) receive(v webhook.Vendor, r *http.Request, remote netip.Addr) 
 	}
 	// An exchange that hangs up early does not take back what it reported.
 	ctx := context.WithoutCancel(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
+	ctx, span := h.begin(ctx, exchange.Origin(), request)
 	a := h.keep(ctx, exchange, request)
 	a.origin = exchange.Origin()
+	finish(span, a)
 	return a
 }
 
@@ -164,7 +173,7 @@ func (h *Handler) keep(ctx context.Context, ex webhook.Exchange, r webhook.Reque
 	for i, ev := range reading.Events {
 		ids[i] = ev.GetId()
 	}
-	return answer{outcome: stored, ids: ids, unknownFields: len(reading.UnknownFields)}
+	return answer{outcome: stored, ids: ids, unknownFields: reading.UnknownFields}
 }
 
 func (h *Handler) quarantine(ctx context.Context, ex webhook.Exchange, r webhook.Request, cause error) answer {
@@ -174,6 +183,7 @@ func (h *Handler) quarantine(ctx context.Context, ex webhook.Exchange, r webhook
 	if err := h.options.Store.Quarantine(ctx, q); err != nil {
 		return answer{outcome: unavailable, err: err}
 	}
+	h.metrics.quarantine(q, cause)
 	return answer{outcome: inQuarantine, ids: []string{q.GetId()}, err: errors.New(q.GetError())}
 }
 

@@ -62,7 +62,7 @@ func (v lineVendor) Read(r webhook.Request) (webhook.Reading, error) {
 			}}}, nil
 		}
 		if line == "broken" {
-			return webhook.Reading{}, fault.New(fault.Invalid, "broken by %s", v.secret)
+			return webhook.Reading{}, webhook.NotUnderstood(webhook.Malformed, "broken by %s", v.secret)
 		}
 		reading.Events = append(reading.Events, &pbxv1.Event{Payload: &pbxv1.Event_Call{
 			Call: &pbxv1.Call{Kind: pbxv1.Call_RINGING, Key: line, Extension: line},
@@ -162,11 +162,17 @@ switchhook_ingress_requests_total{outcome="empty",tenant="acme",vendor="line"} 1
 switchhook_ingress_requests_total{outcome="quarantined",tenant="acme",vendor="line"} 1
 switchhook_ingress_requests_total{outcome="stored",tenant="acme",vendor="line"} 2
 switchhook_ingress_requests_total{outcome="too_large",tenant="",vendor="line"} 1
+switchhook_ingress_requests_total{outcome="unavailable",tenant="acme",vendor="line"} 0
 switchhook_ingress_requests_total{outcome="unreadable",tenant="",vendor="line"} 1
-# HELP switchhook_ingress_unknown_fields_total Fields of webhooks that the vendor's documents do not know; they are kept among the attributes.
+# HELP switchhook_ingress_unknown_fields_total Fields of webhooks that the vendor's documents do not know, by name; they are kept among the attributes.
 # TYPE switchhook_ingress_unknown_fields_total counter
-switchhook_ingress_unknown_fields_total{vendor="line"} 3
-`), "switchhook_ingress_requests_total", "switchhook_ingress_unknown_fields_total")
+switchhook_ingress_unknown_fields_total{field="20",vendor="line"} 1
+switchhook_ingress_unknown_fields_total{field="21",vendor="line"} 1
+switchhook_ingress_unknown_fields_total{field="22",vendor="line"} 1
+# HELP switchhook_quarantined_total What was put into the quarantine, by who put it there and why, in a word.
+# TYPE switchhook_quarantined_total counter
+switchhook_quarantined_total{cause="malformed",service="ingress",tenant="acme",vendor="line"} 1
+`), "switchhook_ingress_requests_total", "switchhook_ingress_unknown_fields_total", "switchhook_quarantined_total")
 	if err != nil {
 		t.Error(err)
 	}

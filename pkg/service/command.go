@@ -1,15 +1,19 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/cli"
 )
 
@@ -19,7 +23,10 @@ const Prefix = "SWITCHHOOK"
 // Command is the program of a single part.
 func Command(part Part, short string) *cobra.Command {
 	cmd, o, logging := newCommand(part.Name, short)
-	cmd.Flags().StringVar(&o.NATS, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
+	NATSFlags(cmd.Flags(), &o.NATS)
+	if part.Stores {
+		spoolFlags(cmd.Flags(), o, "none unless given: webhooks are refused then")
+	}
 	cmd.RunE = runParts(part.Name, o, logging, part)
 	cli.Env(cmd, Prefix)
 	return cmd
@@ -34,9 +41,22 @@ func Standalone(
 		"`address` of the embedded NATS server, for other programs to connect to")
 	data := cmd.Flags().String("data", "switchhook-data", "`folder` for the streams; made when missing")
 	o.Embed = func(log *slog.Logger) (Server, error) { return start(*listen, *data, log) }
-	cmd.RunE = runParts("standalone", o, logging, parts...)
+	spoolFlags(cmd.Flags(), o, "spool in that of the streams unless given")
+	runAll := runParts("standalone", o, logging, parts...)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.Spool = cmp.Or(o.Spool, filepath.Join(*data, "spool"))
+		return runAll(cmd, args)
+	}
 	cli.Env(cmd, Prefix)
 	return cmd
+}
+
+// NATSFlags adds the flags that say how to connect to NATS.
+func NATSFlags(flags *pflag.FlagSet, o *bus.Options) {
+	flags.StringVar(&o.URL, "nats", "nats://127.0.0.1:4222",
+		"`URL` of the NATS server, or of several, separated by commas; a user and password may stand in it")
+	flags.StringVar(&o.Credentials, "nats-creds", "", "`file` with a NATS user's JWT and seed, in place of a user and password")
+	flags.StringVar(&o.CA, "nats-ca", "", "`file` with the certificates, as PEM, that the NATS server's must be of; demands TLS")
 }
 
 type logFlags struct{ level, format string }

@@ -86,6 +86,20 @@ func (h *health) notReady() error {
 	return nil
 }
 
+// tell tells whether the process is ready, as a metric.
+func (h *health) tell(r prometheus.Registerer, service string) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "switchhook_ready",
+		Help:        "1 while the service can do its work, as /readyz says; 0 while it cannot, or is shutting down.",
+		ConstLabels: prometheus.Labels{"service": service},
+	}, func() float64 {
+		if h.draining.Load() || h.notReady() != nil {
+			return 0
+		}
+		return 1
+	}))
+}
+
 // drain returns an actor that, when interrupted, tells load balancers to go elsewhere.
 func (h *health) drain() (execute func() error, interrupt func(error)) {
 	done := make(chan struct{})

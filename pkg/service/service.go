@@ -14,6 +14,7 @@ import (
 
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/config"
@@ -30,6 +31,8 @@ type Part struct {
 	// Start prepares the part: it may add actors to the group, and returns an HTTP handler or nil. What it opens lives until
 	// the process ends.
 	Start func(Env) (http.Handler, error)
+	// Stores tells that its HTTP handler stores what it takes by Env.Store, which a spool is useful to.
+	Stores bool
 	// Check says what is wrong with a configuration for this part; one with problems is refused. It may be nil.
 	Check func(*config.Config) error
 }
@@ -38,12 +41,15 @@ type Part struct {
 type Env struct {
 	Log      *slog.Logger
 	Bus      *bus.Bus
+	Store    ingress.Store // the bus, or a spool in front of it
 	Metrics  prometheus.Registerer
 	Trusted  ingress.Proxies // the proxies whose X-Forwarded-For is believed
 	Settings *Live
 	Group    *run.Group
 	// AddReady adds a condition for being ready.
 	AddReady func(func() error)
+	// Tracer makes spans; nil when nobody records any.
+	Tracer trace.Tracer
 	// Stopping is closed when the process begins to end: answers that would go on for hours end then.
 	Stopping <-chan struct{}
 }
@@ -53,9 +59,12 @@ type Options struct {
 	Config      string          // path of the configuration
 	Listen      string          // address for HTTP
 	AdminListen string          // address for health and metrics
-	NATS        string          // URL of the NATS server
+	NATS        bus.Options     // how to connect to NATS; Run sets the rest of it
 	Trusted     ingress.Proxies // see Env
 	Log         *slog.Logger
+	// Spool is the folder where webhooks wait while JetStream does not take them; empty: they are refused then.
+	Spool         string
+	SpoolMaxBytes int64 // zero: spool.DefaultMaxBytes
 	// Embed starts a NATS server in this process, which is used instead of another. It may be nil.
 	Embed func(*slog.Logger) (Server, error)
 }
@@ -77,7 +86,7 @@ const (
 )
 
 // Run runs parts in one process until the context ends or one of them fails. It ends in order: no new HTTP requests, those
-// under way are answered, consumers finish what they handle, then the bus is closed, and the embedded server last.
+// under way are answered, what waits in the spool is published as far as possible, consumers finish what they handle, then the bus is closed, and the embedded server last.
 func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	build := checkedBuild(parts)
 	settings, err := config.Load(o.Config, build)
@@ -96,21 +105,33 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	}
 	defer admin.Close()
 
+	registry := newRegistry(name)
+	tracer, stopTracing, err := tracing(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { endTracing(o.Log, stopTracing) }()
+	o.NATS.Metrics, o.NATS.Tracer = registry, tracer
 	b, stop, err := connect(name, o)
 	if err != nil {
 		return err
 	}
 	defer o.Log.Info("stopped", "service", name)
 	defer stop()
+	storage, err := openStorage(o, b, registry, parts)
+	if err != nil {
+		return err
+	}
+	defer storage.close()
 
-	registry := newRegistry(name)
 	var group run.Group
 	group.Add(until(ctx)) // interrupted in the order of adding
-	health := &health{ready: []func() error{b.Ready}}
+	health := &health{ready: []func() error{storage.ready(parts)}}
+	health.tell(registry, name)
 	stopping := make(chan struct{})
 	env := Env{
-		Log: o.Log, Bus: b, Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group,
-		AddReady: health.addReady, Stopping: stopping,
+		Log: o.Log, Bus: b, Store: storage.store(), Metrics: registry, Trusted: o.Trusted, Settings: &Live{current: settings}, Group: &group,
+		AddReady: health.addReady, Stopping: stopping, Tracer: tracer,
 	}
 	group.Add(health.drain())
 	var handlers mounts
@@ -118,6 +139,7 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	server := &http.Server{Handler: &handlers, ErrorLog: complaints}
 	server.RegisterOnShutdown(func() { close(stopping) })
 	group.Add(HTTP(listener, server, drainLimit))
+	storage.join(&group)
 	for _, part := range parts {
 		handler, err := part.Start(env)
 		if err != nil {
@@ -129,6 +151,7 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 	}
 	group.Add(config.Watch(o.Config, watchEvery, build, env.Settings.replace, o.Log))
 	group.Add(b.Maintain(func() config.Streams { return env.Settings.Get().Config.Streams }))
+	group.Add(b.Observe())
 	group.Add(HTTP(admin, &http.Server{Handler: health.handler(registry), ErrorLog: complaints}, adminLimit))
 	o.Log.Info("started", "service", name, "listen", listener.Addr().String(), "admin", admin.Addr().String())
 	return group.Run()
@@ -136,7 +159,8 @@ func Run(ctx context.Context, name string, o Options, parts ...Part) error {
 
 // connect connects to the bus: that of an embedded server if there is to be one.
 func connect(name string, o Options) (b *bus.Bus, stop func(), err error) {
-	options := bus.Options{URL: o.NATS, Name: name, Log: o.Log}
+	options := o.NATS
+	options.Name, options.Log = name, o.Log
 	stopServer := func() {}
 	if o.Embed != nil {
 		server, err := o.Embed(o.Log)

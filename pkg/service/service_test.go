@@ -76,7 +76,7 @@ func (p *process) configure(password string) {
 
 func (p *process) options(nats string) service.Options {
 	return service.Options{
-		Config: p.config, Listen: p.listen, AdminListen: p.admin, NATS: nats, Log: slog.New(slog.NewTextHandler(p.log, nil)),
+		Config: p.config, Listen: p.listen, AdminListen: p.admin, NATS: bus.Options{URL: nats}, Log: slog.New(slog.NewTextHandler(p.log, nil)),
 	}
 }
 
@@ -252,7 +252,7 @@ func TestRunFailsEarly(t *testing.T) {
 		"admin port taken": {"good-password", func(o *service.Options) { o.AdminListen = taken.Addr().String() }, "health and metrics"},
 		"broken file":      {"[x]", func(*service.Options) {}, "switchhook.yaml:6: "},
 		"no file":          {"good-password", func(o *service.Options) { o.Config = "/nowhere.yaml" }, "/nowhere.yaml: "},
-		"NATS unreadable":  {"good-password", func(o *service.Options) { o.NATS = "nats://[::1" }, "connect to NATS"},
+		"NATS unreadable":  {"good-password", func(o *service.Options) { o.NATS.URL = "nats://[::1" }, "connect to NATS"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -132,9 +133,11 @@ func (s *switchhook) start() {
 func (s *switchhook) awaitReady() {
 	s.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
+	var said []byte
 	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
 		response, err := http.Get("http://" + s.admin + "/readyz")
 		if err == nil {
+			said, _ = io.ReadAll(response.Body)
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return
@@ -142,7 +145,7 @@ func (s *switchhook) awaitReady() {
 		}
 		if time.Now().After(deadline) {
 			s.program.stop(syscall.SIGKILL)
-			s.t.Fatalf("want standalone ready, have %v\n%s", err, s.program.tail())
+			s.t.Fatalf("want standalone ready, have %v %s\n%s", err, said, s.program.tail())
 		}
 	}
 }
@@ -158,6 +161,7 @@ func (s *switchhook) simulate(ledger string, args ...string) *program {
 // verify demands that the stream holds exactly what the ledger says.
 func (s *switchhook) verify(ledger string) {
 	s.t.Helper()
+	awaitDrained(s.program, s.admin)
 	p := start(s.t, "pbxsim", "verify", "--ledger", ledger, "--nats", "nats://"+s.nats)
 	p.wait(5 * time.Minute)
 	s.t.Log("\n" + p.tail())

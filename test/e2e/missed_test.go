@@ -22,9 +22,9 @@ import (
 	missedcall "github.com/switchhook/switchhook/services/missed-call/live"
 )
 
-// Ten thousand calls at six exchanges of two tenants, all by the same people, in the order in which they happened, with
-// requests that come twice, late, in the wrong order and broken: who was missed, who still waits, and who was reached must be
-// as the ledger has it.
+// Ten thousand calls at six exchanges of two tenants, or four thousand in the short form, all by the same people, in the order
+// in which they happened, with requests that come twice, late, in the wrong order and broken: who was missed, who still waits,
+// and who was reached must be as the ledger has it.
 func TestMissedCalls(t *testing.T) {
 	t.Parallel()
 	seeds := []uint64{*seed}
@@ -109,11 +109,11 @@ func (r *night) simulateExchanges(t *testing.T, b *bus.Bus, seed uint64) (path s
 	for i, part := range parts {
 		server := httptest.NewServer(order.handler(t, i, r.ingress(t, b, set[part.vendor])))
 		t.Cleanup(server.Close)
-		calls := map[string]string{"acme": "2000", "globex": "1000"}[part.tenant]
+		calls := map[string]string{"acme": share(2000), "globex": share(1000)}[part.tenant]
 		file := filepath.Join(dir, fmt.Sprint(i))
 		writeFile(t, file+".yaml", part.config)
 		sim := start(t, "pbxsim", "--config", file+".yaml", "--ledger", file+".jsonl", "--seed", fmt.Sprint(seed+uint64(i)),
-			"--vendors", part.vendor, "--"+part.vendor, server.URL, "--order", "clock", "--calls", calls, "--teams", "15",
+			"--vendors", part.vendor, "--"+part.vendor, server.URL, "--order", "clock", "--calls", calls, "--teams", share(15),
 			"--start", nightfall, "--timeout", "1m", "--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
 		go func() {
 			err := <-sim.end

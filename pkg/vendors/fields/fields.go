@@ -15,7 +15,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/webhook"
 )
 
@@ -48,10 +47,10 @@ func Read(body []byte) (*Fields, error) {
 func JSON(body []byte) (*Fields, error) {
 	var object json.RawMessage
 	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &object); err != nil {
-		return nil, fault.New(fault.Invalid, "want a JSON object: %w", err)
+		return nil, webhook.NotUnderstood(webhook.Malformed, "want a JSON object: %w", err)
 	}
 	if kind := kindOf(object); kind != "object" {
-		return nil, fault.New(fault.Invalid, "want a JSON object: have %s", kind)
+		return nil, webhook.NotUnderstood(webhook.Malformed, "want a JSON object: have %s", kind)
 	}
 	f := &Fields{}
 	members := json.NewDecoder(bytes.NewReader(object)) // a map would keep one value a name
@@ -60,7 +59,7 @@ func JSON(body []byte) (*Fields, error) {
 		err = f.addMember(members)
 	}
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "want a JSON object: %w", err)
+		return nil, webhook.NotUnderstood(webhook.Malformed, "want a JSON object: %w", err)
 	}
 	return f, nil
 }
@@ -110,7 +109,7 @@ func kindOf[T ~[]byte | ~string](value T) string {
 func Form(text string) (*Fields, error) {
 	values, err := url.ParseQuery(strings.TrimSpace(text))
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "want a form: %w", err)
+		return nil, webhook.NotUnderstood(webhook.Malformed, "want a form: %w", err)
 	}
 	f := &Fields{list: make([]field, 0, len(values))}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -175,7 +174,7 @@ func (f *Fields) Take(names ...string) string {
 			continue
 		}
 		if found.nested {
-			f.fail(fault.New(fault.Invalid, "%s: want text or a number, have an %s", name, kindOf(found.value)))
+			f.fail(webhook.NotUnderstood(webhook.BadField, "%s: want text or a number, have an %s", name, kindOf(found.value)))
 			continue
 		}
 		found.used = true
@@ -215,7 +214,7 @@ func (f *Fields) TakeObject(name string) (*Fields, error) {
 	found.used = true
 	object, err := JSON([]byte(found.value))
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "%s: %w", name, err)
+		return nil, webhook.NotUnderstood(webhook.BadField, "%s: %w", name, err)
 	}
 	return object, nil
 }

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
-	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/vendors/fields"
 	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
@@ -95,7 +94,7 @@ func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
 	reading, err := e.read(r)
 	if err != nil {
 		// Values are concealed by now, but quoting one can spell a secret: "\x13f" holds "3f".
-		return webhook.Reading{}, fault.New(fault.Invalid, "ipex: %s", e.Secrets().Conceal(err.Error()))
+		return webhook.Reading{}, webhook.NotUnderstood(webhook.CauseOf(err), "ipex: %s", e.Secrets().Conceal(err.Error()))
 	}
 	return reading, nil
 }
@@ -128,7 +127,7 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 		}
 		outside := event.Outside(call)
 		if call.Id == "" && call.Extension == "" && outside == nil {
-			return nil, fault.New(fault.Invalid, "%s: names no call, extension or number", name)
+			return nil, webhook.NotUnderstood(webhook.NoSubject, "%s: names no call, extension or number", name)
 		}
 		call.Key = event.CallKey(call.Id, e.origin.Tenant, call.Extension, outside)
 		ev.Payload = &pbxv1.Event_Call{Call: call}
@@ -137,7 +136,7 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 	if kind, ok := agentKinds[strings.ToLower(name)]; ok {
 		agent := e.agent(kind, f)
 		if agent.User == nil && agent.Extension == "" {
-			return nil, fault.New(fault.Invalid, "%s: names no agent", name)
+			return nil, webhook.NotUnderstood(webhook.NoSubject, "%s: names no agent", name)
 		}
 		ev.Payload = &pbxv1.Event_Agent{Agent: agent}
 		return ev, f.Err()
@@ -146,9 +145,9 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 	case err != nil:
 		return nil, err
 	case name == "":
-		return nil, fault.New(fault.Invalid, "%s is missing", e.key("EventName"))
+		return nil, webhook.NotUnderstood(webhook.NoEvent, "%s is missing", e.key("EventName"))
 	}
-	return nil, fault.New(fault.Invalid, "%s %q is unknown", e.key("EventName"), name)
+	return nil, webhook.NotUnderstood(webhook.UnknownEvent, "%s %q is unknown", e.key("EventName"), name)
 }
 
 // key returns the name of a body key on this exchange, which may have renamed the default.

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
-	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/phone"
 	"github.com/switchhook/switchhook/pkg/vendors/fields"
 	"github.com/switchhook/switchhook/pkg/webhook"
@@ -155,7 +154,7 @@ func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
 	reading, err := e.read(r)
 	if err != nil {
 		// Values are concealed by now, but quoting one can spell a secret: "\x13f" holds "3f".
-		return webhook.Reading{}, fault.New(fault.Invalid, "mcn: %s", e.Secrets().Conceal(err.Error()))
+		return webhook.Reading{}, webhook.NotUnderstood(webhook.CauseOf(err), "mcn: %s", e.Secrets().Conceal(err.Error()))
 	}
 	return reading, nil
 }
@@ -199,15 +198,15 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 	case f.Err() != nil:
 		return nil, f.Err()
 	case name == "":
-		return nil, fault.New(fault.Invalid, "%s is missing", strings.Join(nameKeys, " or "))
+		return nil, webhook.NotUnderstood(webhook.NoEvent, "%s is missing", strings.Join(nameKeys, " or "))
 	case kind == pbxv1.Call_KIND_UNSPECIFIED:
-		return nil, fault.New(fault.Invalid, "event %q is unknown", name)
+		return nil, webhook.NotUnderstood(webhook.UnknownEvent, "event %q is unknown", name)
 	}
 	call := e.call(name, kind, f)
 	// InboundCallEnd names the called number only; that is then what it shares with its start.
 	outside := cmp.Or(event.Outside(call), call.From, call.To)
 	if call.Id == "" && call.Extension == "" && outside == nil {
-		return nil, cmp.Or(f.Err(), fault.New(fault.Invalid, "%s: names no call, extension or number", name))
+		return nil, cmp.Or(f.Err(), webhook.NotUnderstood(webhook.NoSubject, "%s: names no call, extension or number", name))
 	}
 	call.Key = event.CallKey(call.Id, e.origin.Tenant, call.Extension, outside)
 	ev := &pbxv1.Event{VendorEvent: name, Payload: &pbxv1.Event_Call{Call: call}}

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
-	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/phone"
 	"github.com/switchhook/switchhook/pkg/vendors/fields"
 	"github.com/switchhook/switchhook/pkg/webhook"
@@ -52,7 +51,7 @@ func (e *exchange) Read(r webhook.Request) (webhook.Reading, error) {
 	reading, err := e.read(r.Body)
 	if err != nil {
 		// Values are concealed by now, but quoting one can spell a secret: "\x13f" holds "3f".
-		return webhook.Reading{}, fault.New(fault.Invalid, "xvb: %s", e.Secrets().Conceal(err.Error()))
+		return webhook.Reading{}, webhook.NotUnderstood(webhook.CauseOf(err), "xvb: %s", e.Secrets().Conceal(err.Error()))
 	}
 	return reading, nil
 }
@@ -131,7 +130,7 @@ func (e *exchange) event(f *fields.Fields) (*pbxv1.Event, error) {
 	}
 	outside := event.Outside(call)
 	if call.Id == "" && call.Extension == "" && outside == nil {
-		return nil, cmp.Or(f.Err(), fault.New(fault.Invalid, "%s: names no call, extension or number", name))
+		return nil, cmp.Or(f.Err(), webhook.NotUnderstood(webhook.NoSubject, "%s: names no call, extension or number", name))
 	}
 	call.Key = event.CallKey(call.Id, e.origin.Tenant, call.Extension, outside)
 	ev := &pbxv1.Event{VendorEvent: name, Payload: &pbxv1.Event_Call{Call: call}}
@@ -152,7 +151,7 @@ func takeName(f *fields.Fields) (string, pbxv1.Call_Kind, error) {
 		return cmd, pbxv1.Call_RATED, nil
 	case "event", "":
 	default:
-		return "", 0, fault.New(fault.Invalid, "cmd %q is unknown", cmd)
+		return "", 0, webhook.NotUnderstood(webhook.UnknownEvent, "cmd %q is unknown", cmd)
 	}
 	name := f.Take("event", "type")
 	kind, known := kinds[strings.ToLower(name)]
@@ -160,9 +159,9 @@ func takeName(f *fields.Fields) (string, pbxv1.Call_Kind, error) {
 	case err != nil:
 		return "", 0, err
 	case name == "":
-		return "", 0, fault.New(fault.Invalid, "event and type are missing")
+		return "", 0, webhook.NotUnderstood(webhook.NoEvent, "event and type are missing")
 	case !known:
-		return "", 0, fault.New(fault.Invalid, "event %q is unknown", name)
+		return "", 0, webhook.NotUnderstood(webhook.UnknownEvent, "event %q is unknown", name)
 	}
 	return name, kind, nil
 }

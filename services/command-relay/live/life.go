@@ -11,6 +11,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/command"
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/service"
+	"github.com/switchhook/switchhook/pkg/spans"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/command-relay/commands"
 )
@@ -107,7 +108,10 @@ func (l *life) send(until time.Time) (commands.Step, error) {
 	ctx, cancel := context.WithDeadline(l.ctx, until)
 	defer cancel()
 	began := l.relay.Now()
+	ctx, end := spans.Begin(ctx, "command an exchange", "switchhook.vendor", l.arrival.Vendor, "switchhook.tenant", l.arrival.Tenant,
+		"switchhook.action", string(l.arrival.Action))
 	done, err := l.relay.carryOut(ctx, decision.Command)
+	end(err)
 	l.relay.metrics.sent(l.arrival, err, l.relay.Now().Sub(began))
 	return l.insist(func() commands.Step { return commands.Answer(l.record, done, err, l.facts.Region, l.relay.Now()) })
 }
@@ -145,7 +149,7 @@ func (r *Relay) tell(ctx context.Context, step commands.Step) error {
 		if err := r.Bus.Publish(ctx, step.Event); err != nil {
 			return err
 		}
-		r.metrics.over(step.Event.GetCommand())
+		r.metrics.over(step.Event)
 	}
 	for _, a := range step.Audit {
 		if err := r.Bus.Audit(ctx, a.ID, a.Entry); err != nil {

@@ -18,8 +18,8 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) metrics {
 	m := metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "switchhook", Subsystem: "command_relay", Name: "commands_total", Help: "Commands that are over, by action and outcome.",
-		}, []string{"action", "outcome"}),
+			Namespace: "switchhook", Subsystem: "command_relay", Name: "commands_total", Help: "Commands that are over, by exchange's vendor and tenant, action and outcome.",
+		}, []string{"vendor", "tenant", "action", "outcome"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "switchhook", Subsystem: "command_relay", Name: "exchange_seconds", Help: "Time that an exchange took to answer, by vendor.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
@@ -31,8 +31,9 @@ func newMetrics(r prometheus.Registerer) metrics {
 	return m
 }
 
-func (m metrics) over(o *pbxv1.Command) {
-	m.outcomes.WithLabelValues(o.GetAction(), strings.ToLower(o.GetOutcome().String())).Inc()
+func (m metrics) over(ev *pbxv1.Event) {
+	o := ev.GetCommand()
+	m.outcomes.WithLabelValues(ev.GetVendor(), ev.GetTenant(), o.GetAction(), strings.ToLower(o.GetOutcome().String())).Inc()
 }
 
 func (m metrics) sent(a commands.Arrival, err error, took time.Duration) {

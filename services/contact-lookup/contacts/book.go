@@ -114,7 +114,7 @@ func (b *Book) Lookup(ctx context.Context, r *pbxv1.ContactLookupRequest) (*pbxv
 			return nil, err
 		}
 	case known.source == pbxv1.ContactTrace_STALE_CACHE:
-		b.renew(q)
+		b.renew(ctx, q)
 	}
 	return b.response(q, known, r.GetExplain()), nil
 }

@@ -86,7 +86,7 @@ func (f *Finder) Find(ctx context.Context, n phone.Number) *Result {
 	if n.Kind != phone.Outside || len(f.sources) == 0 {
 		return f.notAsked(n)
 	}
-	s := f.search(n)
+	s := f.search(ctx, n)
 	s.wait(ctx)
 	return s.finish()
 }

@@ -32,7 +32,7 @@ type flight struct {
 }
 
 // join returns the lookup of a number that goes on, or begins one.
-func (b *Book) join(q question) (fl *flight, first bool) {
+func (b *Book) join(ctx context.Context, q question) (fl *flight, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if fl := b.flights[q.place()]; fl != nil {
@@ -42,14 +42,14 @@ func (b *Book) join(q question) (fl *flight, first bool) {
 	b.flights[q.place()] = fl
 	b.begun++
 	q.number.Raw, q.claimant = q.number.E164, fmt.Sprintf("%s/%d", b.options.ID, b.begun)
-	go b.fly(q, fl)
+	go b.fly(context.WithoutCancel(ctx), q, fl)
 	return fl, true
 }
 
 // renew looks a number up in the background, unless somebody is at it.
-func (b *Book) renew(q question) {
+func (b *Book) renew(ctx context.Context, q question) {
 	if v, _ := b.shared.Get(q.key); b.claimLeft(v) <= 0 {
-		b.join(q)
+		b.join(ctx, q)
 	}
 }
 
@@ -62,7 +62,7 @@ func (b *Book) wait(ctx context.Context, q question, timeout *durationpb.Duratio
 		defer cancel()
 	}
 	for {
-		fl, first := b.join(q)
+		fl, first := b.join(ctx, q)
 		select {
 		case <-fl.done:
 		case <-ctx.Done():
@@ -110,7 +110,7 @@ func (b *Book) meanwhile(q question, fl *flight) (found, error) {
 }
 
 // fly looks a number up: it takes the answer of whoever is at it, or claims the number, asks and stores.
-func (b *Book) fly(q question, fl *flight) {
+func (b *Book) fly(ctx context.Context, q question, fl *flight) {
 	answer, revision := b.claim(q)
 	if answer != nil {
 		fl.found = found{answer.GetContact(), answer.GetTrace(), pbxv1.ContactTrace_SHARED}
@@ -118,9 +118,9 @@ func (b *Book) fly(q question, fl *flight) {
 		b.land(q, fl)
 		return
 	}
-	s := q.finder.search(q.number)
+	s := q.finder.search(ctx, q.number)
 	fl.search.Store(s)
-	s.wait(context.Background())
+	s.wait(ctx)
 	result := s.finish()
 	old, _ := b.shared.Get(q.key)
 	value, source := b.value(q, result, old), pbxv1.ContactTrace_DIRECTORIES

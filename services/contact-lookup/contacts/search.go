@@ -25,7 +25,7 @@ type search struct {
 }
 
 // search begins to ask all directories.
-func (f *Finder) search(n phone.Number) *search {
+func (f *Finder) search(ctx context.Context, n phone.Number) *search {
 	s := &search{
 		finder: f, number: n, forms: phone.Forms(n, f.region), began: f.now(),
 		answers: make([]*pbxv1.DirectoryAnswer, len(f.sources)), news: make(chan struct{}),
@@ -37,8 +37,8 @@ func (f *Finder) search(n phone.Number) *search {
 			continue
 		}
 		go func() {
-			// Without the caller's context: the answer is for all who ask, and may be of use when the caller is gone.
-			ctx, cancel := context.WithTimeout(context.Background(), f.contacts.Deadline+Grace)
+			// Whether or not the caller goes on waiting: the answer is for all who ask, and may be of use when the caller is gone.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.contacts.Deadline+Grace)
 			defer cancel()
 			matches, err := source.ask(ctx, s.forms, f.contacts.Deadline, done)
 			s.answer(i, matches, err)

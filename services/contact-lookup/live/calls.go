@@ -42,7 +42,7 @@ func (r *Resolver) handle(s bus.Stored[*pbxv1.Event]) {
 		return
 	}
 	for _, c := range r.tracker.Apply(ev, r.clock) {
-		r.want(c, ev.GetReceivedAt().AsTime())
+		r.want(c, ev.GetReceivedAt().AsTime(), s.Headers)
 	}
 }
 
@@ -72,7 +72,7 @@ func (r *Resolver) tenant(name string) *tenant {
 }
 
 // want notes a call that shows an outside number for the first time.
-func (r *Resolver) want(c *call.Call, received time.Time) {
+func (r *Resolver) want(c *call.Call, received time.Time, trace map[string][]string) {
 	party := c.Outside()
 	if party == nil || c.Void || !r.desk.asks(c.Tenant) {
 		return
@@ -84,7 +84,7 @@ func (r *Resolver) want(c *call.Call, received time.Time) {
 	j := &job{call: c, party: party, received: received, at: r.clock}
 	r.wanted[id] = j
 	if r.live {
-		r.start(id, j)
+		r.start(id, j, trace)
 	}
 }
 
@@ -105,13 +105,14 @@ func (r *Resolver) caughtUp() {
 		case r.tenant(j.call.Tenant).last == 0 && r.clock.Sub(j.at) > tooLate:
 			j.published = true // as good as: nobody was told who called before, and now it is too late
 		default:
-			r.start(id, j)
+			r.start(id, j, nil)
 		}
 	}
 }
 
-// start looks a contact up and publishes it, in the background; a standby waits first whether another replica does.
-func (r *Resolver) start(id string, j *job) {
+// start looks a contact up and publishes it, in the background; a standby waits first whether another replica does. The
+// headers of the event that showed the number say which trace it belongs to.
+func (r *Resolver) start(id string, j *job, trace map[string][]string) {
 	if r.over {
 		return
 	}
@@ -120,12 +121,14 @@ func (r *Resolver) start(id string, j *job) {
 		wait = patience
 	}
 	r.jobs.Go(func() {
+		r.metrics.waiting.Inc()
+		defer r.metrics.waiting.Dec()
 		for pause := retry; ; pause = min(longest, 2*pause) {
 			if !service.Sleep(r.ctx, wait) || r.settled(j) {
 				return
 			}
 			r.places <- struct{}{}
-			err := r.resolve(id, j)
+			err := r.resolve(id, j, trace)
 			<-r.places
 			if err == nil || fault.Is(err, fault.NotFound) {
 				return
@@ -147,8 +150,9 @@ func (r *Resolver) settled(j *job) bool {
 }
 
 // resolve looks up and publishes the contact of a call.
-func (r *Resolver) resolve(id string, j *job) error {
-	ctx := context.WithoutCancel(r.ctx) // what was begun is finished
+func (r *Resolver) resolve(id string, j *job, trace map[string][]string) error {
+	ctx, span := r.Bus.Continue(context.WithoutCancel(r.ctx), trace, "resolve a contact") // what was begun is finished
+	defer span.End()
 	question := &pbxv1.ContactLookupRequest{
 		Tenant: j.call.Tenant, Number: j.party.GetE164(), Explain: true,
 		Timeout: durationpb.New(r.desk.deadline(j.call.Tenant) + time.Second),

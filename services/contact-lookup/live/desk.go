@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,14 +12,17 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/directories"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/phone"
+	"github.com/switchhook/switchhook/pkg/spans"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/contact-lookup/contacts"
 )
 
 // desk has the open directories of all tenants, as now configured.
 type desk struct {
-	log *slog.Logger
-	now func() time.Time
+	log     *slog.Logger
+	now     func() time.Time
+	metrics metrics
 
 	mu      sync.RWMutex
 	tenants map[string]opened
@@ -30,8 +34,8 @@ type opened struct {
 	deadline time.Duration
 }
 
-func newDesk(log *slog.Logger, now func() time.Time) *desk {
-	return &desk{log: log, now: now, tenants: map[string]opened{}}
+func newDesk(log *slog.Logger, now func() time.Time, m metrics) *desk {
+	return &desk{log: log, now: now, metrics: m, tenants: map[string]opened{}}
 }
 
 // configure opens the directories anew. The old ones are closed when those who ask them have had their time.
@@ -43,7 +47,7 @@ func (d *desk) configure(tenants []*config.Tenant) error {
 			closeAll(fresh)
 			return err
 		}
-		fresh[t.Name] = opened{contacts.NewFinder(t, open, d.now), open, t.Contacts.Deadline}
+		fresh[t.Name] = opened{contacts.NewFinder(t, d.measured(t.Name, open), d.now), open, t.Contacts.Deadline}
 	}
 	warm(fresh)
 	d.mu.Lock()
@@ -58,6 +62,31 @@ func (d *desk) configure(tenants []*config.Tenant) error {
 		time.AfterFunc(longest+contacts.Grace+warmLimit, func() { closeAll(old) })
 	}
 	return nil
+}
+
+// measured returns the directories as they are asked: with a look at the clock.
+func (d *desk) measured(tenant string, open []directories.Named) []directories.Named {
+	all := slices.Clone(open)
+	for i := range all {
+		all[i].Directory = measured{all[i].Directory, tenant, all[i].Name, d}
+	}
+	return all
+}
+
+type measured struct {
+	directories.Directory
+	tenant, name string
+	desk         *desk
+}
+
+// Find implements directories.Directory.
+func (m measured) Find(ctx context.Context, forms []phone.Form) ([]*pbxv1.ContactMatch, error) {
+	began := m.desk.now()
+	ctx, done := spans.Begin(ctx, "ask a directory", "switchhook.tenant", m.tenant, "switchhook.directory", m.name)
+	matches, err := m.Directory.Find(ctx, forms)
+	done(err)
+	m.desk.metrics.asked(m.tenant, m.name, len(matches), err, m.desk.now().Sub(began))
+	return matches, err
 }
 
 // warmLimit is how long directories that must read something before they can answer have for it.

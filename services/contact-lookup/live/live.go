@@ -114,9 +114,11 @@ func New(o Options) (*Resolver, error) {
 		o.Clock = func(s bus.Stored[*pbxv1.Event]) time.Time { return s.At }
 	}
 	r := &Resolver{
-		Options: o, metrics: newMetrics(o.Metrics), desk: newDesk(o.Log, o.Now), places: make(chan struct{}, atOnce),
+		Options: o, places: make(chan struct{}, atOnce),
 		tracker: call.NewTracker(call.Options{}), wanted: map[string]*job{}, tenants: map[string]*tenant{},
 	}
+	r.metrics = newMetrics(o.Metrics)
+	r.desk = newDesk(o.Log, o.Now, r.metrics)
 	r.ctx, r.end = context.WithCancel(context.Background())
 	r.answers, r.agents = o.Bus.Contacts(o.Replicas), o.Bus.Agents(o.Replicas)
 	r.book = contacts.NewBook(shared{r.answers}, r.desk.finder, contacts.Options{ID: event.NewID(), Now: o.Now, Status: r.status})

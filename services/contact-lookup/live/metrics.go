@@ -1,6 +1,9 @@
 package live
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +16,8 @@ type metrics struct {
 	questions *prometheus.HistogramVec
 	published *prometheus.CounterVec
 	latency   prometheus.Histogram
+	directory *prometheus.HistogramVec
+	waiting   prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -29,9 +34,16 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Help: "Contacts of calls that this replica published, by kind.",
 		}, []string{"kind"}),
 		latency: prometheus.NewHistogram(histogram("webhook_to_contact_seconds", "Time from the webhook that showed a number to its contact in the stream.")),
+		directory: prometheus.NewHistogramVec(
+			histogram("directory_seconds", "Time that a directory took to answer, by what it answered: known, unknown, timeout or the kind of error."),
+			[]string{"tenant", "directory", "outcome"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "switchhook", Subsystem: "contact_lookup", Name: "contacts_waiting",
+			Help: "Calls whose contact this replica looks up, or leaves to another one that has not published it yet.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.questions, m.published, m.latency)
+		r.MustRegister(m.questions, m.published, m.latency, m.directory, m.waiting)
 	}
 	return m
 }
@@ -42,6 +54,20 @@ func (m metrics) answered(err error, took time.Duration) {
 		outcome = fault.Of(err).String()
 	}
 	m.questions.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// asked notes what a directory answered.
+func (m metrics) asked(tenant, directory string, matches int, err error, took time.Duration) {
+	outcome := "known"
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		outcome = "timeout"
+	case err != nil:
+		outcome = strings.ReplaceAll(fault.Of(err).String(), " ", "_")
+	case matches == 0:
+		outcome = "unknown"
+	}
+	m.directory.WithLabelValues(tenant, directory, outcome).Observe(took.Seconds())
 }
 
 func (m metrics) resolved(ev *pbxv1.Event, took time.Duration) {

@@ -13,6 +13,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/fault"
 	"github.com/switchhook/switchhook/pkg/notify"
 	"github.com/switchhook/switchhook/pkg/service"
+	"github.com/switchhook/switchhook/pkg/spans"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -94,7 +95,13 @@ func (d *Deliverer) send(ctx context.Context, j job, channel notify.Named, to st
 	defer cancel()
 	limited, cancel := context.WithTimeout(lasting, d.Lease*2/3)
 	defer cancel()
-	err = channel.Send(limited, m)
+	traced, span := d.Bus.Continue(limited, d.trace(j), "tell of missed calls")
+	defer span.End()
+	traced, done := spans.Begin(traced, "send to a channel", "switchhook.tenant", j.Tenant, "switchhook.channel", channel.Name)
+	began := d.Now()
+	err = channel.Send(traced, m)
+	done(err)
+	d.metrics.seconds.WithLabelValues(j.Tenant, channel.Name).Observe(d.Now().Sub(began).Seconds())
 	if err != nil && lasting.Err() != nil {
 		return fmt.Errorf("%w: %w", errEnded, err)
 	}

@@ -81,6 +81,7 @@ type Deliverer struct {
 	busy     map[address]bool      // receivers with a worker
 	paused   map[address]time.Time // receivers left alone until then, since something could not be written
 	due      map[alerts.Key]time.Time
+	traces   map[string]map[string][]string // headers of events, by the entry
 }
 
 // tenant is a tenant with its channels, which never change.
@@ -113,7 +114,7 @@ func New(o Options, tenants []settings.Tenant) (*Deliverer, error) {
 		Options: o, id: event.NewID(), metrics: newMetrics(o.Metrics),
 		records: o.Bus.Alerts(o.Replicas), silences: o.Bus.Silences(o.Replicas), wake: make(chan struct{}, 1),
 		tenants: map[string]*tenant{}, machine: alerts.New(), ear: newEar(),
-		busy: map[address]bool{}, paused: map[address]time.Time{}, due: map[alerts.Key]time.Time{},
+		busy: map[address]bool{}, paused: map[address]time.Time{}, due: map[alerts.Key]time.Time{}, traces: map[string]map[string][]string{},
 	}
 	return d, d.Configure(tenants)
 }
@@ -145,6 +146,9 @@ func (d *Deliverer) Configure(tenants []settings.Tenant) error {
 	d.tenants = opened
 	for name, t := range opened {
 		d.machine.Configure(name, t.Alerts, t.Hours)
+		for channel := range t.channels {
+			d.metrics.expect(name, channel)
+		}
 	}
 	d.signal()
 	return nil
@@ -165,6 +169,29 @@ func (d *Deliverer) Apply(at time.Time, ev *pbxv1.Event) {
 	defer d.mu.Unlock()
 	d.machine.Apply(at, ev)
 	d.signal()
+}
+
+// mostTraces is how many entries are remembered with their traces.
+const mostTraces = 1000
+
+// Trace says to which trace an event belongs, by its headers. Who is told of the missed call is part of that trace.
+func (d *Deliverer) Trace(ev *pbxv1.Event, headers map[string][]string) {
+	id := ev.GetMissedCall().GetId()
+	if id == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.traces) >= mostTraces { // nobody misses the old ones
+		clear(d.traces)
+	}
+	d.traces[id] = headers
+}
+
+func (d *Deliverer) trace(j job) map[string][]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.traces[j.Entries[0].GetId()]
 }
 
 // CaughtUp says that all events which were stored have been applied. Nothing is sent before.

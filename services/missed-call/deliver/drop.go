@@ -3,6 +3,7 @@ package deliver
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -42,11 +43,20 @@ func (d *Deliverer) drop(ctx context.Context, j job) (on bool, pause time.Durati
 		d.machine.Dropped(now, c.telling)
 		d.mu.Unlock()
 	}
+	d.metrics.quarantined.Add(q, cause(j.Err))
 	channel, _, _ := d.channel(j)
 	d.metrics.over(j, channel.Name, "dropped")
 	d.Log.Error("alert given up, it is in the quarantine", "tenant", j.Tenant, "receiver", j.Name, "step", j.Step,
 		"entries", len(j.Entries), "quarantined", q.GetId(), "err", q.GetError())
 	return true, 0
+}
+
+// cause is why nobody could be told, in a word.
+func cause(err error) string {
+	if err == nil {
+		return "not_reached"
+	}
+	return strings.ReplaceAll(kindOf(err).String(), " ", "_")
 }
 
 // quarantined is what goes into the quarantine.

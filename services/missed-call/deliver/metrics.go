@@ -1,10 +1,16 @@
 package deliver
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/switchhook/switchhook/pkg/quarantine"
+)
 
 type metrics struct {
-	alerts  *prometheus.CounterVec
-	waiting prometheus.Gauge
+	alerts      *prometheus.CounterVec
+	waiting     prometheus.Gauge
+	seconds     *prometheus.HistogramVec
+	quarantined quarantine.Counter
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -17,11 +23,24 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Namespace: "switchhook", Subsystem: "missed_call", Name: "alerts_waiting",
 			Help: "Alerts that are due and not told, but for those that wait to be tried again.",
 		}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "switchhook", Subsystem: "missed_call", Name: "alert_seconds",
+			Help:    "Time that a channel took to take or refuse a message.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"tenant", "channel"}),
+		quarantined: quarantine.NewCounter(r),
 	}
 	if r != nil {
-		r.MustRegister(m.alerts, m.waiting)
+		r.MustRegister(m.alerts, m.waiting, m.seconds)
 	}
 	return m
+}
+
+// expect begins to count at zero: else the first failure would not look like an increase.
+func (m metrics) expect(tenant, channel string) {
+	for _, outcome := range []string{"sent", "failed", "dropped"} {
+		m.alerts.WithLabelValues(tenant, channel, outcome)
+	}
 }
 
 func (m metrics) over(j job, channel, outcome string) {

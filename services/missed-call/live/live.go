@@ -86,6 +86,7 @@ func New(o Options) (*Service, error) {
 		Restore: s.restore, Note: s.note,
 		Loaded:   func() bool { return s.alerts.Loaded() },
 		CaughtUp: func() { s.alerts.CaughtUp() },
+		Trace:    func(ev *pbxv1.Event, headers map[string][]string) { s.alerts.Trace(ev, headers) },
 	})
 	s.entries = derive.NewRows(s.replica, o.Bus.MissedCalls(o.Replicas), 0, s.ledger.Entry)
 	read, err := s.read(o.Config)

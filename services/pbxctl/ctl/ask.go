@@ -30,7 +30,7 @@ func (a *app) asking(timeout time.Duration, run func(asker) error) error {
 		return err
 	}
 	defer b.Close()
-	return run(asker{b, withoutUser(a.nats), timeout})
+	return run(asker{b, withoutUser(a.nats.URL), timeout})
 }
 
 // ask asks one question. What the service refuses keeps its kind.

@@ -70,10 +70,10 @@ func (a *app) send(ctx context.Context, b *bus.Bus, f *callFlags, r *pbxv1.Comma
 	const hint = "it may be carried out all the same until it expires: ask again with --key"
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fault.New(fault.Unavailable, "command-relay did not answer within %s at %s; is it running? The command is kept, and %s %s",
-			a.Patience, withoutUser(a.nats), hint, r.GetIdempotencyKey())
+			a.Patience, withoutUser(a.nats.URL), hint, r.GetIdempotencyKey())
 	}
 	return nil, fault.New(fault.Unavailable, "command-relay does not answer at %s (%w); %s %s",
-		withoutUser(a.nats), err, hint, r.GetIdempotencyKey())
+		withoutUser(a.nats.URL), err, hint, r.GetIdempotencyKey())
 }
 
 // outcomes are what comes of a tenant's commands.
@@ -114,7 +114,7 @@ func (a *app) follow(ctx context.Context, b *bus.Bus, tenant string) (*outcomes,
 		case <-limit.C:
 			o.stop()
 			return nil, fault.New(fault.Unavailable, "nothing was sent: stream %s cannot be followed at %s within %s; did a service ever run there?",
-				bus.EventStream, withoutUser(a.nats), a.Patience)
+				bus.EventStream, withoutUser(a.nats.URL), a.Patience)
 		}
 	}
 }

@@ -80,7 +80,7 @@ Exit codes:
 		a.eventsCommand(), a.callsCommand(), a.missedCommand(), a.agentsCommand(), a.callCommand(), a.commandsCommand(), a.contactCommand(),
 		a.decodeCommand(), a.configCommand(), a.quarantineCommand(), a.webCommand())
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&a.nats, "nats", "nats://127.0.0.1:4222", "`URL` of the NATS server, or of several, separated by commas")
+	service.NATSFlags(flags, &a.nats)
 	flags.Var(&a.color, "color",
 		"`when` to use colours: auto (on a terminal, unless NO_COLOR is set), always or never")
 	complete(cmd, "color", "auto", "always", "never")
@@ -91,7 +91,7 @@ Exit codes:
 // app is what the commands share.
 type app struct {
 	Options
-	nats  string
+	nats  bus.Options
 	color colorMode
 }
 
@@ -119,7 +119,9 @@ func noneUnknown(group *cobra.Command, args []string) error {
 }
 
 func (a *app) connect() (*bus.Bus, error) {
-	return bus.Connect(bus.Options{URL: a.nats, Name: "pbxctl", Wait: true})
+	o := a.nats
+	o.Name, o.Wait = "pbxctl", true
+	return bus.Connect(o)
 }
 
 // clock tells a time as a person reads it: without the date when that is today's.

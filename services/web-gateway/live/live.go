@@ -93,7 +93,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.sockets = sockets.New(sockets.Options{
 		Verifier: verifier{g.keys}, People: g, Origins: g, Commander: o.Bus, Exchanges: g.exchanges,
-		Log: o.Log, Metrics: o.Metrics,
+		Log: o.Log, Metrics: o.Metrics, Tracer: o.Bus,
 	})
 	page, err := web.Handler()
 	if err != nil {

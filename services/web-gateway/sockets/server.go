@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/event"
@@ -90,6 +91,12 @@ type Options struct {
 	Exchanges func(tenant string) []event.Origin // that are configured
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
+	Tracer    Tracer // may be nil
+}
+
+// Tracer begins spans in the traces of messages, as bus.Bus does.
+type Tracer interface {
+	Continue(ctx context.Context, headers map[string][]string, name string) (context.Context, trace.Span)
 }
 
 // Server serves WebSockets. It is an http.Handler.
@@ -156,7 +163,7 @@ func (s *Server) Handle(e bus.Stored[*pbxv1.Event]) {
 	for _, f := range s.core.Apply(e.Sequence, e.At, e.Message) {
 		for c := range s.lines[lineKey{f.Tenant, f.Line}] {
 			if c.viewer.Sees(f) {
-				c.send(message{f.JSON(), f.Received})
+				c.send(message{f.JSON(), f.Received, s.begin(e)})
 			}
 		}
 	}
@@ -171,6 +178,15 @@ func (s *Server) Handle(e bus.Stored[*pbxv1.Event]) {
 		close(s.advanced)
 		s.advanced = nil
 	}
+}
+
+// begin begins the span of a frame that is to be written; nil when nobody makes any.
+func (s *Server) begin(e bus.Stored[*pbxv1.Event]) trace.Span {
+	if s.Tracer == nil || !s.live {
+		return nil
+	}
+	_, span := s.Tracer.Continue(context.Background(), e.Headers, "tell a page")
+	return span
 }
 
 // reach waits until this replica has come as far as another one had, but not for ever: a stream that was made anew never

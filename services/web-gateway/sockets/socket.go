@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchhook/switchhook/services/web-gateway/frames"
 )
@@ -36,6 +37,7 @@ type socket struct {
 type message struct {
 	data     []byte // shared, never changed
 	received time.Time
+	span     trace.Span // ends when it is written; may be nil
 }
 
 func newSocket(s *Server, conn *websocket.Conn, raw net.Conn, origin string) *socket {
@@ -145,6 +147,9 @@ func (c *socket) write() {
 			_ = c.conn.CloseNow() // the reader notices
 		} else {
 			c.server.metrics.sent(m.received)
+			if m.span != nil {
+				m.span.End()
+			}
 		}
 		c.mu.Lock()
 		c.pending--
