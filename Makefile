@@ -11,18 +11,18 @@ FUZZTIME ?= 10s
 AXE      ?= 4.14.1
 # What make images builds (all, unless it says so), and what stands before the names.
 IMAGES     ?=
-REPOSITORY ?= switchhook
+REPOSITORY ?= ghcr.io/switchhook
 # Another version of Go would make other bytes of the same commit.
 TOOLCHAIN  := go$(shell awk '$$1 == "go" {print $$2}' tools/images/go.mod)
 
 SERVICES := $(notdir $(patsubst %/main.go,%,$(wildcard services/*/main.go)))
 
-.PHONY: check help build test axe demo generate generate-check breaking lint arch fuzz chaos bench images images-test clean
+.PHONY: observability-test dashboards check help build test axe demo generate generate-check breaking lint arch fuzz chaos bench images images-test k8s-lint k8s-test k8s-copies clean
 
-check: generate-check breaking lint arch build test ## everything that CI demands
+check: generate-check breaking lint arch build test k8s-lint ## everything that CI demands
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the programs, into bin/
 	@mkdir -p bin
@@ -77,6 +77,24 @@ images: ## images of all services, or IMAGES="ingress-ipex …", into bin/images
 
 images-test: ## builds all images, reads them back, and holds deploy/Dockerfile against them
 	cd tools/images && export GOTOOLCHAIN=$(TOOLCHAIN) && $(GO) vet ./... && $(GO) test -timeout 20m -count 1 ./...
+
+# Go's cache of test results does not know of the manifests.
+k8s-lint: ## k8s/ and the Helm chart: rendered, read strictly, judged by a policy linter, held against each other
+	cd test/k8s && $(GO) test -count 1 ./lint
+
+k8s-test: k8s-lint ## all of them applied to a real API server; the first time builds Kubernetes, 5 to 10 minutes
+	cd test/k8s && $(GO) test -count 1 -timeout 60m ./cluster $(if $(LONG),-long)
+
+k8s-copies: ## in k8s/ and the chart, the copies of NATS' configuration, alerts and examples
+	cd test/k8s && $(GO) test -count 1 -run TestCopies ./lint -update
+
+observability-test: ## dashboards and alert rules against what the services expose; traces
+	promtool check rules deploy/prometheus/alerts.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml
+	cd test/observability && $(GO) test -timeout 10m -count 1 ./...
+
+dashboards: ## deploy/grafana, from test/observability
+	cd test/observability && $(GO) run ./generate ../../deploy/grafana
 
 clean: ## remove what was built
 	rm -rf bin
