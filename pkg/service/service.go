@@ -83,6 +83,7 @@ const (
 	readLimit   = 10 * time.Second // for a client to send a request
 	headerLimit = 5 * time.Second  // for a client to send a request's header
 	idleLimit   = 2 * time.Minute  // between two requests of one connection
+	farewell    = time.Second      // for clients to hear that connections end
 )
 
 // Run runs parts in one process until the context ends or one of them fails. It ends in order: no new HTTP requests, those
@@ -182,25 +183,4 @@ func connect(name string, o Options) (b *bus.Bus, stop func(), err error) {
 func until(ctx context.Context) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	return func() error { <-ctx.Done(); return nil }, func(error) { cancel() }
-}
-
-// HTTP returns an actor that serves a listener. Interrupted, it takes no new requests and waits for those under way, at
-// most for the limit.
-func HTTP(l net.Listener, s *http.Server, limit time.Duration) (execute func() error, interrupt func(error)) {
-	s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout = headerLimit, readLimit, idleLimit
-	drained := make(chan struct{})
-	return func() error {
-			if err := s.Serve(l); err != http.ErrServerClosed {
-				return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
-			}
-			<-drained
-			return nil
-		}, func(error) {
-			defer close(drained)
-			ctx, cancel := context.WithTimeout(context.Background(), limit)
-			defer cancel()
-			if s.Shutdown(ctx) != nil {
-				_ = s.Close() // they had their time
-			}
-		}
 }
