@@ -64,7 +64,8 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@./scripts/fuzz $(FUZZTIME)
 
 chaos: ## the long form of the tests that kill processes
-	$(GO) test -race -timeout 60m -count 1 -run 'Kill|Replicas|Figures|MissedCalls|Hostile' ./test/e2e -long
+	$(GO) test -race -timeout 60m -count 1 -run 'Kill|Replicas|Figures|MissedCalls|Hostile|Spool' ./test/e2e -long
+	$(GO) test -race -timeout 60m -count 1 ./test/cluster -long
 
 bench: build ## figures, with the method beside them; see test/bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./pkg/... ./services/...
@@ -88,10 +89,11 @@ k8s-test: k8s-lint ## all of them applied to a real API server; the first time b
 k8s-copies: ## in k8s/ and the chart, the copies of NATS' configuration, alerts and examples
 	cd test/k8s && $(GO) test -count 1 -run TestCopies ./lint -update
 
-observability-test: ## dashboards and alert rules against what the services expose; traces
+observability-test: ## dashboards and alert rules against what the services expose; traces; the compose file
 	promtool check rules deploy/prometheus/alerts.yaml
 	promtool test rules deploy/prometheus/alerts_test.yaml
 	cd test/observability && $(GO) test -timeout 10m -count 1 ./...
+	cd test/compose && $(GO) test -count 1 ./...
 
 dashboards: ## deploy/grafana, from test/observability
 	cd test/observability && $(GO) run ./generate ../../deploy/grafana
