@@ -17,7 +17,7 @@ TOOLCHAIN  := go$(shell awk '$$1 == "go" {print $$2}' tools/images/go.mod)
 
 SERVICES := $(notdir $(patsubst %/main.go,%,$(wildcard services/*/main.go)))
 
-.PHONY: observability-test dashboards check help build test axe demo generate generate-check breaking lint arch fuzz chaos bench images images-test k8s-lint k8s-test k8s-copies clean
+.PHONY: cluster-test observability-test dashboards check help build test axe demo generate generate-check breaking lint arch fuzz chaos bench images images-test k8s-lint k8s-test k8s-copies clean
 
 check: generate-check breaking lint arch build test k8s-lint ## everything that CI demands
 
@@ -31,13 +31,16 @@ build: ## the programs, into bin/
 test: axe ## all tests, with the race detector
 	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/test/(e2e|browser|cluster)$$')
 	@# Not from the cache, which does not know of the programs that these tests build.
-	$(GO) test -race -timeout 15m -count 1 $$($(GO) list ./test/... | grep -E '/test/(e2e|browser|cluster)$$')
+	$(GO) test -race -timeout 15m -count 1 $$($(GO) list ./test/... | grep -E '/test/(e2e|browser)$$')
 
 axe: bin/axe.min.js
 
 bin/axe.min.js: # by which the browser tests judge whether everybody can use the page
 	@mkdir -p bin && cd bin && npm pack --silent axe-core@$(AXE) >/dev/null && \
 		tar -xzf axe-core-$(AXE).tgz --strip-components 1 package/axe.min.js && rm axe-core-$(AXE).tgz && touch axe.min.js
+
+cluster-test: ## three NATS servers, each service with its own user: permissions, rolling restarts, scaling, a second site
+	$(GO) test -race -timeout 15m -count 1 ./test/cluster
 
 demo: build ## standalone with simulated exchanges; prints the events as they come
 	@./scripts/demo
