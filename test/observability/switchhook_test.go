@@ -314,14 +314,19 @@ func (s *switchhook) scrape() (exposed, error) {
 
 func (s *switchhook) eventually(what string, try func() error) {
 	s.t.Helper()
-	var err error
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
-		if err = try(); err == nil {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); ; {
+		err := try()
+		if err == nil {
 			return
 		}
-		time.Sleep(200 * time.Millisecond)
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.t.Fatalf("want %s within a minute, have %v", what, err)
+		}
 	}
-	s.t.Fatalf("want %s within a minute, have %v", what, err)
 }
 
 func write(t *testing.T, path, text string) {
