@@ -186,11 +186,19 @@ func (t *Table[T]) Maintain() (execute func() error, interrupt func(error)) {
 		}
 }
 
-// follow opens the bucket and takes over what changes, until the bucket or the context is gone.
+// deaf is how long a watch may bring nothing while there is something to bring, before another one is begun.
+const deaf = 5 * probeEvery
+
+// follow opens the bucket and takes over what changes, until the bucket or the context is gone, or the watch is deaf: after servers
+// changed, a watch may bring nothing any more without an error, and whoever writes by old revisions would be refused for ever.
 func (t *Table[T]) follow(ctx context.Context) error {
 	kv, err := t.open(ctx)
 	if err != nil {
 		return unavailable("open bucket "+t.options.Bucket, err)
+	}
+	before, err := last(ctx, kv)
+	if err != nil {
+		return unavailable("ask for the state of bucket "+t.options.Bucket, err)
 	}
 	watch, err := kv.WatchAll(ctx)
 	if err != nil {
@@ -200,7 +208,7 @@ func (t *Table[T]) follow(ctx context.Context) error {
 	t.begin(kv)
 	probe := time.NewTicker(probeEvery)
 	defer probe.Stop()
-	for {
+	for heard := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -208,14 +216,41 @@ func (t *Table[T]) follow(ctx context.Context) error {
 			if !open {
 				return fault.New(fault.Unavailable, "watch bucket %s: it ended", t.options.Bucket)
 			}
-			t.take(entry)
+			t.take(entry, before)
+			heard = time.Now()
 		case <-probe.C:
 			t.sweep(time.Now())
-			if _, err := kv.Status(ctx); errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			written, err := last(ctx, kv)
+			switch {
+			case errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound):
 				return fault.New(fault.Unavailable, "bucket %s is gone, making it anew", t.options.Bucket)
+			case err == nil && t.has(written):
+				heard = time.Now()
+			case err == nil && time.Since(heard) > deaf:
+				return fault.New(fault.Unavailable, "watch bucket %s: it brought nothing for %v, beginning anew", t.options.Bucket, deaf)
 			}
 		}
 	}
+}
+
+// last returns the revision that was written last.
+func last(ctx context.Context, kv jetstream.KeyValue) (uint64, error) {
+	status, err := kv.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
+	if !ok {
+		return 0, fmt.Errorf("its state is a %T", status)
+	}
+	return bucket.StreamInfo().State.LastSeq, nil
+}
+
+// has reports whether all up to a revision has come.
+func (t *Table[T]) has(revision uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.loaded && t.seen >= revision
 }
 
 // open returns the bucket, and makes it when it is missing. What an operator changed of one that is there stays.
@@ -242,12 +277,12 @@ func (t *Table[T]) begin(kv jetstream.KeyValue) {
 	t.wake()
 }
 
-// take takes over an entry; nil means that all which were there have come.
-func (t *Table[T]) take(entry jetstream.KeyValueEntry) {
+// take takes over an entry; nil means that all which were there have come, up to the revision before, the row of which may be gone.
+func (t *Table[T]) take(entry jetstream.KeyValueEntry, before uint64) {
 	if entry == nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.loaded = true
+		t.loaded, t.seen = true, max(t.seen, before)
 		t.wake()
 		return
 	}

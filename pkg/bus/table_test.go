@@ -145,6 +145,70 @@ func TestTableSurvives(t *testing.T) {
 	}
 }
 
+// A watch that brings nothing any more is begun anew.
+func TestTableDeaf(t *testing.T) {
+	t.Parallel()
+	server := bustest.Start(t)
+	deaf, other := newTable(t, server.Connect(), 0), newTable(t, server.Connect(), 0)
+	bustest.Eventually(t, "both tables loaded", func() bool { return deaf.Loaded() && other.Loaded() })
+	revision, err := other.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "first"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deaf.Reach(within(t, 5*time.Second), revision); err != nil {
+		t.Fatal(err)
+	}
+	_, js := server.Raw()
+	bucket, err := js.Stream(t.Context(), "KV_pbx_test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range bucket.ConsumerNames(t.Context()).Name() {
+		if _, err := bucket.PauseConsumer(t.Context(), name, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if revision, err = other.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "second"}, revision); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deaf.Put(t.Context(), "key", &pbxv1.AgentStatus{}, deaf.Get("key").Revision); !fault.Is(err, fault.Conflict) {
+		t.Errorf("want a conflict for what was not heard, have %v", err)
+	}
+	if err := deaf.Reach(within(t, 20*time.Second), revision); err != nil {
+		t.Fatalf("want the watch begun anew, have %v", err)
+	}
+	bustest.Eventually(t, "the table loaded", deaf.Loaded)
+	if _, err := deaf.Put(t.Context(), "key", &pbxv1.AgentStatus{Id: "third"}, deaf.Get("key").Revision); err != nil {
+		t.Error(err)
+	}
+}
+
+// A watch that has nothing to bring is not begun anew, though the last that was written is gone.
+func TestTableQuiet(t *testing.T) {
+	t.Parallel()
+	server := bustest.Start(t)
+	first := newTable(t, server.Connect(), 0)
+	bustest.Eventually(t, "the table loaded", first.Loaded)
+	if _, err := first.Put(t.Context(), "key", &pbxv1.AgentStatus{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, js := server.Raw()
+	bucket, err := js.Stream(t.Context(), "KV_pbx_test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	quiet := newTable(t, server.Connect(), 0)
+	bustest.Eventually(t, "the other table loaded", quiet.Loaded)
+	select {
+	case <-quiet.Changed():
+		t.Errorf("want nothing changed, have the table loaded: %v", quiet.Loaded())
+	case <-time.After(8 * time.Second):
+	}
+}
+
 func TestTableForgetsWithTheServer(t *testing.T) {
 	server := bustest.Start(t)
 	table := newTable(t, server.Connect(), 200*time.Millisecond)
