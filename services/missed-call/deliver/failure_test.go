@@ -68,6 +68,32 @@ func TestBusAway(t *testing.T) {
 	bustest.Eventually(t, "both recorded", func() bool { return w.count(pbxv1.AlertRecord_SENT) == 2 })
 }
 
+// What a replica began to send and never got to, it sends, though another began what would be told with it.
+func TestEachBeganAPart(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(t), newInbox(t, nil)
+	w.start(routed(`{alerts: {routes: [{receivers: [hook], group_by: tenant, group_wait: 200ms}]}}`, map[string]*inbox{"hook": in}), func(o *deliver.Options) { o.Lease = 10 * time.Second })
+	w.tell(w.open("e0"))
+	in.want(t, "opened e0")
+	bustest.Eventually(t, "a record", func() bool { return w.count(pbxv1.AlertRecord_SENT) == 1 })
+	for key, rec := range w.records() {
+		own, _, _ := strings.Cut(rec.GetSending(), ".")
+		for entry, who := range map[string]string{"e1": own, "e2": "another"} {
+			w.put(strings.Replace(key, "e0", entry, 1), &pbxv1.AlertRecord{
+				State: pbxv1.AlertRecord_BEGAN, At: timestamppb.New(w.now()), Sending: who + ".lost", Tries: 1,
+			})
+		}
+	}
+	w.tell(w.open("e1"))
+	w.tell(w.open("e2"))
+	in.want(t, "opened e0", "opened e1")
+	bustest.Eventually(t, "it recorded, and not what another may send", func() bool {
+		return w.count(pbxv1.AlertRecord_SENT) == 2 && w.count(pbxv1.AlertRecord_BEGAN) == 1
+	})
+	w.forward(10 * time.Second)
+	in.want(t, "opened e0", "opened e1", "opened e2")
+}
+
 // A replica that ends finishes what it sends.
 func TestEnd(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func (d *Deliverer) look(ctx context.Context) {
 			continue
 		}
 		waiting += len(whole.Keys)
-		for _, n := range split(whole) {
+		for _, n := range split(d.begun(whole)) {
 			due[n.Key] = time.Now()
 			if since, known := d.due[n.Key]; known {
 				due[n.Key] = since
@@ -78,6 +78,25 @@ func (d *Deliverer) active() map[string]bool {
 		active[name] = d.Active(name)
 	}
 	return active
+}
+
+// begun returns what of a notification this replica began to send and never got to, if there is any: it goes first, and alone. Else two
+// replicas that each began a part, when the bus went away, would leave the whole to each other until the lease ends.
+func (d *Deliverer) begun(n alerts.Notification) alerts.Notification {
+	var keys []alerts.Key
+	for _, k := range n.Keys {
+		if rec := d.records.Get(k.String()).Value; rec.GetState() == pbxv1.AlertRecord_BEGAN && d.own(rec) {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 || d.busy[address{n.Tenant, n.Receiver}] {
+		return n
+	}
+	n.Key, n.Keys = keys[0], keys
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e *pbxv1.MissedCall) bool {
+		return !slices.ContainsFunc(keys, func(k alerts.Key) bool { return k.Entry == e.GetId() })
+	})
+	return n
 }
 
 // split makes of a notification what is told by a message each: what is still open together, but not without end, and what is
