@@ -18,6 +18,7 @@ type chain struct {
 	came      bool        // that was read back
 	busy      bool        // this replica publishes; one goroutine at a time does
 	notBefore time.Time   // when to try again
+	complaint string      // what was logged of why nothing is published
 }
 
 // derived is an event to publish.
@@ -47,6 +48,7 @@ func (c *chain) expect(ev *pbxv1.Event, trace map[string][]string, now time.Time
 func (c *chain) confirm(ev *pbxv1.Event, sequence uint64, o *Options) {
 	mine := ev.GetId() == c.mine
 	c.came = c.came || mine
+	c.complaint = ""
 	if sequence > c.last { // else the acknowledgement of this event, or of a later one, has told already
 		c.last = sequence
 		c.active.Store(mine)

@@ -217,6 +217,11 @@ func (k *Keeper) pause(ctx context.Context) {
 	}
 }
 
+// complain logs why a tenant's events are not published, once until any is, or the reason changes.
 func (k *Keeper) complain(c *chain, err error) {
+	if c.complaint == err.Error() {
+		return
+	}
+	c.complaint = err.Error()
 	k.o.Log.Warn("not published, trying again", "tenant", c.tenant, "what", k.o.Derives, "err", err)
 }
