@@ -53,6 +53,17 @@ func (c Capability) Action() Action {
 	return Action(action)
 }
 
+// transfers are the ways to transfer, as the contract has them.
+var transfers = map[Capability]pbxv1.Transfer_Mode{
+	CanTransferBlind:    pbxv1.Transfer_BLIND,
+	CanTransferAttended: pbxv1.Transfer_ATTENDED,
+	CanTransferCancel:   pbxv1.Transfer_ATTENDED_CANCEL,
+	CanTransferComplete: pbxv1.Transfer_ATTENDED_COMPLETE,
+}
+
+// TransferMode returns the mode that people and pages call blind, attended, cancel or complete; MODE_UNSPECIFIED for another name.
+func TransferMode(name string) pbxv1.Transfer_Mode { return transfers[Capability(Transfer)+"."+Capability(name)] }
+
 // Needs returns which capability a request needs. It is fault.Invalid for a request without an action, and for a transfer
 // without a mode.
 func Needs(r *pbxv1.CommandRequest) (Capability, error) {
@@ -64,18 +75,13 @@ func Needs(r *pbxv1.CommandRequest) (Capability, error) {
 	case r.GetTransfer() == nil:
 		return "", fault.New(fault.Invalid, "the command has no action: want originate, hangup or transfer")
 	}
-	switch mode := r.GetTransfer().GetMode(); mode {
-	case pbxv1.Transfer_BLIND:
-		return CanTransferBlind, nil
-	case pbxv1.Transfer_ATTENDED:
-		return CanTransferAttended, nil
-	case pbxv1.Transfer_ATTENDED_CANCEL:
-		return CanTransferCancel, nil
-	case pbxv1.Transfer_ATTENDED_COMPLETE:
-		return CanTransferComplete, nil
-	default:
-		return "", fault.New(fault.Invalid, "the transfer has the mode %s: want one that says how to transfer", mode)
+	mode := r.GetTransfer().GetMode()
+	for need, wanted := range transfers {
+		if mode == wanted {
+			return need, nil
+		}
 	}
+	return "", fault.New(fault.Invalid, "the transfer has the mode %s: want one that says how to transfer", mode)
 }
 
 // Require returns which capability a command needs, if the vendor has it and the command names a phone to act on; otherwise

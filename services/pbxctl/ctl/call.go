@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/switchhook/switchhook/pkg/cli"
+	"github.com/switchhook/switchhook/pkg/command"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/phone"
 	"github.com/switchhook/switchhook/pkg/service"
@@ -113,7 +114,7 @@ TO is given for the first two only. What a vendor can do of it, "pbxctl commands
   pbxctl call transfer --mode cancel --tenant acme --vendor ipex --as alice`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t := &pbxv1.Transfer{Mode: modeOf(mode.value), CallId: call, To: strings.Join(args, "")}
+			t := &pbxv1.Transfer{Mode: command.TransferMode(mode.value), CallId: call, To: strings.Join(args, "")}
 			return a.order(cmd, &f, checkTransfer(mode.value, args),
 				&pbxv1.CommandRequest{Action: &pbxv1.CommandRequest_Transfer{Transfer: t}})
 		},
@@ -128,20 +129,6 @@ TO is given for the first two only. What a vendor can do of it, "pbxctl commands
 	complete(cmd, "mode", mode.values...)
 	complete(cmd, "call")
 	return cmd
-}
-
-func modeOf(name string) pbxv1.Transfer_Mode {
-	switch name {
-	case "blind":
-		return pbxv1.Transfer_BLIND
-	case "attended":
-		return pbxv1.Transfer_ATTENDED
-	case "cancel":
-		return pbxv1.Transfer_ATTENDED_CANCEL
-	case "complete":
-		return pbxv1.Transfer_ATTENDED_COMPLETE
-	}
-	return pbxv1.Transfer_MODE_UNSPECIFIED
 }
 
 func checkTransfer(mode string, args []string) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/switchhook/switchhook/pkg/command"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
@@ -90,7 +91,7 @@ func (s *Server) order(in *session, r *frames.Request) order {
 	case frames.Transfer:
 		o.action = "transfer"
 		at, found = s.find(view, "")
-		o.request.Action = &pbxv1.CommandRequest_Transfer{Transfer: &pbxv1.Transfer{Mode: mode(r.Type), To: r.To}}
+		o.request.Action = &pbxv1.CommandRequest_Transfer{Transfer: &pbxv1.Transfer{Mode: command.TransferMode(r.Type), To: r.To}}
 	}
 	if found {
 		line, o.at = at.Line, at.Origin
@@ -143,20 +144,6 @@ func callerID(s string) (name, number string) {
 	}
 	number, _, _ = strings.Cut(rest, ">")
 	return strings.Trim(strings.TrimSpace(before), `"`), strings.TrimSpace(number)
-}
-
-func mode(name string) pbxv1.Transfer_Mode {
-	switch name {
-	case "blind":
-		return pbxv1.Transfer_BLIND
-	case "attended":
-		return pbxv1.Transfer_ATTENDED
-	case "cancel":
-		return pbxv1.Transfer_ATTENDED_CANCEL
-	case "complete":
-		return pbxv1.Transfer_ATTENDED_COMPLETE
-	}
-	return pbxv1.Transfer_MODE_UNSPECIFIED
 }
 
 // send sends a command, and returns what is known of it at once.
