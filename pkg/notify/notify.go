@@ -29,7 +29,7 @@ type Kind string
 // The kinds of message. All but Digest are about one entry of the ledger.
 const (
 	Opened    Kind = "opened"    // a caller reached nobody
-	Again     Kind = "again"     // the same caller reached nobody again
+	Again     Kind = "again"     // a caller reached nobody, not for the first time
 	Escalated Kind = "escalated" // nobody did anything about it for too long
 	Resolved  Kind = "resolved"  // the caller was reached, or a person closed the entry
 	Withdrawn Kind = "withdrawn" // it was no missed call after all

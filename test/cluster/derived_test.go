@@ -124,7 +124,7 @@ func (o *office) awaitDerived(b *bus.Bus, path string) {
 			}
 		}
 		for entry, tenant := range d.open {
-			if !o.hook.knows("opened", tenant, entry) {
+			if !o.hook.knows(tenant, entry) {
 				errs = append(errs, fmt.Errorf("missed call %s of %s: want an alert, have none", entry, tenant))
 			}
 		}

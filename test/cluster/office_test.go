@@ -218,9 +218,10 @@ func (h *hook) count() (alerts int, twice []string) {
 	return len(h.ids), twice
 }
 
-// knows reports whether somebody was told of an entry.
-func (h *hook) knows(kind, tenant, entry string) bool {
+// knows reports whether somebody was told of an entry that is open. Who called again before anybody could be told is told of so.
+func (h *hook) knows(tenant, entry string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.told["missed_call."+kind+" "+tenant+" "+entry] > 0
+	of := " " + tenant + " " + entry
+	return h.told["missed_call.opened"+of]+h.told["missed_call.again"+of] > 0
 }
