@@ -62,7 +62,9 @@ var transfers = map[Capability]pbxv1.Transfer_Mode{
 }
 
 // TransferMode returns the mode that people and pages call blind, attended, cancel or complete; MODE_UNSPECIFIED for another name.
-func TransferMode(name string) pbxv1.Transfer_Mode { return transfers[Capability(Transfer)+"."+Capability(name)] }
+func TransferMode(name string) pbxv1.Transfer_Mode {
+	return transfers[Capability(Transfer)+"."+Capability(name)]
+}
 
 // Needs returns which capability a request needs. It is fault.Invalid for a request without an action, and for a transfer
 // without a mode.
