@@ -108,6 +108,9 @@ func respondTo(nc *nats.Conn, to string, answer proto.Message, refusal error) er
 	if err != nil {
 		return err
 	}
+	if most := nc.MaxPayload(); int64(len(data)) > most {
+		return respondTo(nc, to, nil, fault.New(fault.Invalid, "the answer has %d bytes, of which NATS carries %d: ask for less", len(data), most))
+	}
 	msg.Data = data
 	return nc.PublishMsg(msg)
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -236,6 +237,9 @@ func TestServe(t *testing.T) {
 	}
 	execute, interrupt := server.Connect().Serve("agent-state", "Knows agents.", bus.Answer("pbx.query.agent.get",
 		func(_ context.Context, q *pbxv1.AgentGetRequest) (*pbxv1.AgentGetResponse, error) {
+			if q.GetAgent() == "everybody" {
+				return &pbxv1.AgentGetResponse{Agent: &pbxv1.AgentStatus{Id: strings.Repeat("karel", 1<<20)}}, nil
+			}
 			if q.GetAgent() != "karel" {
 				return nil, fault.New(fault.NotFound, "nobody is called %s", q.GetAgent())
 			}
@@ -257,6 +261,9 @@ func TestServe(t *testing.T) {
 	}
 	if want := "ask pbx.query.agent.get: nobody is called nobody"; err.Error() != want {
 		t.Errorf("want %q, have %q", want, err)
+	}
+	if err := ask("everybody"); !fault.Is(err, fault.Invalid) || !strings.HasSuffix(err.Error(), "ask for less") {
+		t.Errorf("want an answer that is too long refused, have %v", err)
 	}
 	nc, _ := server.Raw()
 	reply, err := nc.RequestWithContext(ctx, "pbx.query.agent.get", []byte{0xff})

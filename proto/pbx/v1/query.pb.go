@@ -2131,7 +2131,11 @@ type MissedCallListRequest struct {
 	// Resolved ones too; without it, only those that wait for somebody.
 	IncludeResolved bool `protobuf:"varint,3,opt,name=include_resolved,json=includeResolved,proto3" json:"include_resolved,omitempty"`
 	// Only this entry, resolved or not.
-	Id            string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	// How many entries the answer may hold at most; 0: as many as fit, which is half a MiB of them.
+	PageSize uint32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Go on where an answer with this `next_page_token` ended. The other fields, page_size excepted, are to be the same.
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2194,11 +2198,28 @@ func (x *MissedCallListRequest) GetId() string {
 	return ""
 }
 
+func (x *MissedCallListRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *MissedCallListRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // MissedCallListResponse answers a MissedCallListRequest.
 type MissedCallListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entries, oldest first.
-	MissedCalls   []*MissedCall `protobuf:"bytes,1,rep,name=missed_calls,json=missedCalls,proto3" json:"missed_calls,omitempty"`
+	MissedCalls []*MissedCall `protobuf:"bytes,1,rep,name=missed_calls,json=missedCalls,proto3" json:"missed_calls,omitempty"`
+	// What to ask with for the entries that follow; empty when these are all. An entry that is opened or resolved between two
+	// questions is in the answers as of either, or in none, never twice.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2238,6 +2259,13 @@ func (x *MissedCallListResponse) GetMissedCalls() []*MissedCall {
 		return x.MissedCalls
 	}
 	return nil
+}
+
+func (x *MissedCallListResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // MissedCallActRequest asks, on `pbx.query.missed_call.act`, to do something about an entry. It is refused with 409 when the
@@ -3042,14 +3070,18 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\aringing\x18\x06 \x03(\tR\aringing\x12\x18\n" +
 	"\atalking\x18\a \x03(\tR\atalking\x12\x16\n" +
 	"\x06tenant\x18\b \x01(\tR\x06tenant\x12\x0e\n" +
-	"\x02id\x18\t \x01(\tR\x02id\"\x80\x01\n" +
+	"\x02id\x18\t \x01(\tR\x02id\"\xbc\x01\n" +
 	"\x15MissedCallListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\x12)\n" +
 	"\x10include_resolved\x18\x03 \x01(\bR\x0fincludeResolved\x12\x0e\n" +
-	"\x02id\x18\x04 \x01(\tR\x02id\"O\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\"w\n" +
 	"\x16MissedCallListResponse\x125\n" +
-	"\fmissed_calls\x18\x01 \x03(\v2\x12.pbx.v1.MissedCallR\vmissedCalls\"\xf8\x01\n" +
+	"\fmissed_calls\x18\x01 \x03(\v2\x12.pbx.v1.MissedCallR\vmissedCalls\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf8\x01\n" +
 	"\x14MissedCallActRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12;\n" +

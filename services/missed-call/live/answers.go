@@ -42,8 +42,8 @@ func (s *Service) list(_ context.Context, q *pbxv1.MissedCallListRequest) (list 
 	if err := s.known(q.GetTenant()); err != nil {
 		return nil, err
 	}
-	s.replica.Do(func() { list = s.ledger.Entries(q) })
-	return list, nil
+	s.replica.Do(func() { list, err = s.ledger.Entries(q) })
+	return list, err
 }
 
 // act does what a person wants done about an entry.

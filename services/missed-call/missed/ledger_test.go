@@ -1,6 +1,7 @@
 package missed_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/missed-call/missed"
 )
@@ -301,6 +303,42 @@ func TestToday(t *testing.T) {
 	}
 }
 
+// TestPages lists more than one answer carries, and goes on behind an entry that is no longer asked for.
+func TestPages(t *testing.T) {
+	s := tell(t)
+	var want []string
+	for i := range 4000 {
+		key := fmt.Sprintf("%04d-%0200d", i, 0) // a long one, so that all are more than NATS carries
+		want = append(want, key)
+		s.play(misses(i, key, fmt.Sprintf("7770%05d", i))...)
+	}
+	s.play(tick(4100))
+	var have []string
+	for _, e := range s.all() {
+		have = append(have, e.GetCallKeys()...)
+	}
+	if !slices.Equal(want, have) {
+		t.Errorf("want all %d entries in order, have %d", len(want), len(have))
+	}
+
+	q := &pbxv1.MissedCallListRequest{Tenant: "acme", PageSize: 2}
+	page, err := s.Entries(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.play(dials(4200, "back", "777000001")...).play(tick(4300))
+	q.PageToken = page.GetNextPageToken()
+	if page, err = s.Entries(q); err != nil || page.GetMissedCalls()[0].GetCallKeys()[0] != want[2] {
+		t.Errorf("want to go on with %s, have %v, %v", want[2], page, err)
+	}
+
+	for _, token := range []string{"x", ".", "?.id", "12"} {
+		if _, err := s.Entries(&pbxv1.MissedCallListRequest{Tenant: "acme", PageToken: token}); !fault.Is(err, fault.Invalid) {
+			t.Errorf("page token %q: want it refused, have %v", token, err)
+		}
+	}
+}
+
 func TestEntries(t *testing.T) {
 	s := tell(t).play(flat(
 		misses(100, "b", adam), queued(misses(0, "a", eva)...), misses(200, "c", ""), dials(300, "o", adam),
@@ -311,18 +349,22 @@ func TestEntries(t *testing.T) {
 		query *pbxv1.MissedCallListRequest
 		want  []string
 	}{
-		"one":      {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: resolved}, lines("b")},
-		"none":     {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: "nothing"}, nil},
-		"open":     {&pbxv1.MissedCallListRequest{Tenant: "acme"}, lines("a", "c")},
-		"all":      {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true}, lines("a", "b", "c")},
-		"a queue":  {&pbxv1.MissedCallListRequest{Tenant: "acme", Queue: "NOC"}, lines("a")},
-		"no queue": {&pbxv1.MissedCallListRequest{Tenant: "acme", Queue: "Sales"}, nil},
-		"stranger": {&pbxv1.MissedCallListRequest{Tenant: "globex", IncludeResolved: true}, nil},
+		"one":         {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: resolved}, lines("b")},
+		"none":        {&pbxv1.MissedCallListRequest{Tenant: "acme", Id: "nothing"}, nil},
+		"open":        {&pbxv1.MissedCallListRequest{Tenant: "acme"}, lines("a", "c")},
+		"all":         {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true}, lines("a", "b", "c")},
+		"a queue":     {&pbxv1.MissedCallListRequest{Tenant: "acme", Queue: "NOC"}, lines("a")},
+		"no queue":    {&pbxv1.MissedCallListRequest{Tenant: "acme", Queue: "Sales"}, nil},
+		"stranger":    {&pbxv1.MissedCallListRequest{Tenant: "globex", IncludeResolved: true}, nil},
+		"by one":      {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true, PageSize: 1}, lines("a", "b", "c")},
+		"by two":      {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true, PageSize: 2}, lines("a", "b", "c")},
+		"by three":    {&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true, PageSize: 3}, lines("a", "b", "c")},
+		"open by one": {&pbxv1.MissedCallListRequest{Tenant: "acme", PageSize: 1}, lines("a", "c")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var have []string
-			for _, e := range s.Entries(test.query).GetMissedCalls() {
+			for _, e := range s.list(test.query) {
 				have = append(have, e.GetCallKeys()...)
 			}
 			if !slices.Equal(test.want, have) {

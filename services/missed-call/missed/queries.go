@@ -3,27 +3,71 @@ package missed
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/switchhook/switchhook/pkg/fault"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
-// Entries returns the entries of a tenant that a query asks for. A queue's are those whose caller waited in it last.
-func (m *Machine) Entries(q *pbxv1.MissedCallListRequest) *pbxv1.MissedCallListResponse {
-	list := &pbxv1.MissedCallListResponse{}
+// pageBytes is how much an answer may hold: NATS carries a MiB.
+const pageBytes = 512 << 10
+
+// Entries returns the entries of a tenant that a query asks for, oldest first, and of many a page. A queue's are those whose caller
+// waited in it last. It is fault.Invalid for a page token that no answer had.
+func (m *Machine) Entries(q *pbxv1.MissedCallListRequest) (*pbxv1.MissedCallListResponse, error) {
+	var after place
+	if q.GetPageToken() != "" {
+		var err error
+		if after, err = parsePlace(q.GetPageToken()); err != nil {
+			return nil, err
+		}
+	}
+	var wanted []*pbxv1.MissedCall
 	if t := m.tenants[q.GetTenant()]; t != nil {
 		for _, e := range t.entries {
-			if isWanted(q, e.shown) {
-				list.MissedCalls = append(list.MissedCalls, proto.CloneOf(e.shown))
+			if isWanted(q, e.shown) && placeOf(e.shown).compare(after) > 0 {
+				wanted = append(wanted, e.shown)
 			}
 		}
 	}
-	slices.SortFunc(list.MissedCalls, func(x, y *pbxv1.MissedCall) int {
-		return cmp.Or(x.GetOpenedAt().AsTime().Compare(y.GetOpenedAt().AsTime()), cmp.Compare(x.GetId(), y.GetId()))
-	})
-	return list
+	slices.SortFunc(wanted, func(x, y *pbxv1.MissedCall) int { return placeOf(x).compare(placeOf(y)) })
+	page, size := &pbxv1.MissedCallListResponse{}, 0
+	for _, v := range wanted {
+		size += proto.Size(v)
+		if n := len(page.GetMissedCalls()); n > 0 && (size > pageBytes || n == int(q.GetPageSize())) {
+			page.NextPageToken = placeOf(page.GetMissedCalls()[n-1]).String()
+			break
+		}
+		page.MissedCalls = append(page.MissedCalls, proto.CloneOf(v))
+	}
+	return page, nil
+}
+
+// place is where an entry is among all of its tenant. It outlives the entry, so that a page can begin behind one that is gone.
+type place struct {
+	opened int64 // in nanoseconds since 1970
+	id     string
+}
+
+func placeOf(v *pbxv1.MissedCall) place { return place{v.GetOpenedAt().AsTime().UnixNano(), v.GetId()} }
+
+func (p place) compare(other place) int {
+	return cmp.Or(cmp.Compare(p.opened, other.opened), cmp.Compare(p.id, other.id))
+}
+
+// String returns the place as a page token.
+func (p place) String() string { return strconv.FormatInt(p.opened, 36) + "." + p.id }
+
+func parsePlace(token string) (place, error) {
+	opened, id, found := strings.Cut(token, ".")
+	at, err := strconv.ParseInt(opened, 36, 64)
+	if err != nil || !found {
+		return place{}, fault.New(fault.Invalid, "page_token: want the next_page_token of an answer, have %q", token)
+	}
+	return place{at, id}, nil
 }
 
 func isWanted(q *pbxv1.MissedCallListRequest, v *pbxv1.MissedCall) bool {

@@ -61,7 +61,7 @@ func (s *story) play(events ...*pbxv1.Event) *story {
 func (s *story) act(seconds int, kind missed.ActionKind, who, note string) *story {
 	s.t.Helper()
 	s.play(tick(seconds))
-	id := s.Entries(&pbxv1.MissedCallListRequest{Tenant: "acme"}).GetMissedCalls()[0].GetId()
+	id := s.list(&pbxv1.MissedCallListRequest{Tenant: "acme"})[0].GetId()
 	ev, err := s.Act(at(seconds), missed.Action{Kind: kind, Tenant: "acme", ID: id, User: user(who), Note: note})
 	if err != nil {
 		s.t.Fatal(err)
@@ -71,7 +71,26 @@ func (s *story) act(seconds int, kind missed.ActionKind, who, note string) *stor
 
 // all returns the entries, oldest first.
 func (s *story) all() []*pbxv1.MissedCall {
-	return s.Entries(&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true}).GetMissedCalls()
+	return s.list(&pbxv1.MissedCallListRequest{Tenant: "acme", IncludeResolved: true})
+}
+
+// list returns what a query asks for, from the first page to the last.
+func (s *story) list(q *pbxv1.MissedCallListRequest) (all []*pbxv1.MissedCall) {
+	s.t.Helper()
+	for q := proto.CloneOf(q); ; {
+		page, err := s.Entries(q)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		n := len(page.GetMissedCalls())
+		if most := int(q.GetPageSize()); most > 0 && n > most || proto.Size(page) > 1<<20 || n == 0 && len(all) > 0 {
+			s.t.Fatalf("want a page of 1 to %d entries that NATS carries, have %d in %d bytes", most, n, proto.Size(page))
+		}
+		all = append(all, page.GetMissedCalls()...)
+		if q.PageToken = page.GetNextPageToken(); q.GetPageToken() == "" {
+			return all
+		}
+	}
 }
 
 func user(login string) *pbxv1.User { return &pbxv1.User{Login: login, Email: login + "@acme.example"} }

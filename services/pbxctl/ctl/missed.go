@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/event"
@@ -59,8 +60,7 @@ one line for each.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := &pbxv1.MissedCallListRequest{Tenant: string(f.tenant), Queue: f.queue, IncludeResolved: f.all}
 			return a.display(cmd, f.watch, f.json, func(ctx context.Context, s asker) (answer, error) {
-				list := new(pbxv1.MissedCallListResponse)
-				err := s.ask(ctx, event.QueryMissedCallList, q, list)
+				list, err := s.missedCalls(ctx, q)
 				return answer{list, func(c canvas, now time.Time) { a.drawMissed(c, list.GetMissedCalls(), now) }}, err
 			})
 		},
@@ -76,34 +76,47 @@ one line for each.`,
 	return cmd
 }
 
+// missedCalls asks for all the entries that a query names, page by page.
+func (s asker) missedCalls(ctx context.Context, q *pbxv1.MissedCallListRequest) (*pbxv1.MissedCallListResponse, error) {
+	list, q := new(pbxv1.MissedCallListResponse), proto.CloneOf(q)
+	for {
+		page := new(pbxv1.MissedCallListResponse)
+		if err := s.ask(ctx, event.QueryMissedCallList, q, page); err != nil {
+			return nil, err
+		}
+		list.MissedCalls = append(list.MissedCalls, page.GetMissedCalls()...)
+		if q.PageToken = page.GetNextPageToken(); q.GetPageToken() == "" {
+			return list, nil
+		}
+	}
+}
+
 // missedCall asks for the entry that an id names, whole or by a beginning.
 func (s asker) missedCall(ctx context.Context, tenant, beginning string) (*pbxv1.MissedCall, error) {
-	var err error
+	var missing error
 	for _, q := range []*pbxv1.MissedCallListRequest{
 		{Tenant: tenant, Id: beginning}, {Tenant: tenant}, {Tenant: tenant, IncludeResolved: true},
 	} {
-		list := new(pbxv1.MissedCallListResponse)
-		if err := s.ask(ctx, event.QueryMissedCallList, q, list); err != nil {
+		list, err := s.missedCalls(ctx, q)
+		if err != nil {
 			return nil, err
 		}
-		var id string
-		id, err = expand(beginning, idsOf(list.GetMissedCalls()), "among the missed calls of "+tenant)
+		id, err := expand(beginning, idsOf(list.GetMissedCalls()), "among the missed calls of "+tenant)
 		if err == nil {
 			i := slices.IndexFunc(list.GetMissedCalls(), func(m *pbxv1.MissedCall) bool { return m.GetId() == id })
 			return list.GetMissedCalls()[i], nil
 		}
-		if !fault.Is(err, fault.NotFound) {
+		if missing = err; !fault.Is(err, fault.NotFound) {
 			break
 		}
 	}
-	return nil, err
+	return nil, missing
 }
 
 // completeMissed offers the entries that wait for somebody.
 func (a *app) completeMissed(of *tenant) cobra.CompletionFunc {
 	return a.completeAnswered(of, func(ctx context.Context, s asker, tenant string) (ids []string, err error) {
-		answer := new(pbxv1.MissedCallListResponse)
-		err = s.ask(ctx, event.QueryMissedCallList, &pbxv1.MissedCallListRequest{Tenant: tenant}, answer)
+		answer, err := s.missedCalls(ctx, &pbxv1.MissedCallListRequest{Tenant: tenant})
 		for _, m := range answer.GetMissedCalls() {
 			about := clean(list(party(m.GetFrom()), whoCalled(m), m.GetQueue()))
 			ids = append(ids, cobra.CompletionWithDesc(clean(m.GetId()), cut(about, maxFact)))

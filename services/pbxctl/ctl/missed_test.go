@@ -2,6 +2,7 @@ package ctl_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func someMissed() []*pbxv1.MissedCall {
 	}
 }
 
-// serveMissed answers with those of someMissed that are asked for, as missed-call does, and tells what was asked.
+// serveMissed answers with those of someMissed that are asked for, two at a time, and tells what was asked, page after page.
 func serveMissed(t *testing.T, b *bus.Bus) <-chan *pbxv1.MissedCallListRequest {
 	t.Helper()
 	asked := make(chan *pbxv1.MissedCallListRequest, 100)
@@ -82,7 +83,14 @@ func serveMissed(t *testing.T, b *bus.Bus) <-chan *pbxv1.MissedCallListRequest {
 			}
 			return !q.GetIncludeResolved() && m.GetResolvedAt() != nil || q.GetQueue() != "" && m.GetQueue() != q.GetQueue()
 		})
-		return &pbxv1.MissedCallListResponse{MissedCalls: list}, nil
+		page := &pbxv1.MissedCallListResponse{}
+		from, _ := strconv.Atoi(q.GetPageToken())
+		to := min(from+2, len(list))
+		if to < len(list) {
+			page.NextPageToken = strconv.Itoa(to)
+		}
+		page.MissedCalls = list[from:to]
+		return page, nil
 	})
 	return asked
 }
