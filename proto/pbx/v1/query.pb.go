@@ -2023,7 +2023,9 @@ type CallStatus struct {
 	// Whose call.
 	Tenant string `protobuf:"bytes,8,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Names the call, also where two in a row share a key.
-	Id            string `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
+	// Who the outside number belongs to. Absent when nobody knows, or nobody knows yet.
+	Contact       *ContactMatch `protobuf:"bytes,10,opt,name=contact,proto3" json:"contact,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2119,6 +2121,13 @@ func (x *CallStatus) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *CallStatus) GetContact() *ContactMatch {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
 }
 
 // MissedCallListRequest asks, on `pbx.query.missed_call.list`, for missed calls. Empty fields do not filter.
@@ -3057,7 +3066,7 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\"<\n" +
 	"\x10CallListResponse\x12(\n" +
-	"\x05calls\x18\x01 \x03(\v2\x12.pbx.v1.CallStatusR\x05calls\"\xb6\x02\n" +
+	"\x05calls\x18\x01 \x03(\v2\x12.pbx.v1.CallStatusR\x05calls\"\xe6\x02\n" +
 	"\n" +
 	"CallStatus\x12\x16\n" +
 	"\x06vendor\x18\x01 \x01(\tR\x06vendor\x12\x1a\n" +
@@ -3070,7 +3079,9 @@ const file_pbx_v1_query_proto_rawDesc = "" +
 	"\aringing\x18\x06 \x03(\tR\aringing\x12\x18\n" +
 	"\atalking\x18\a \x03(\tR\atalking\x12\x16\n" +
 	"\x06tenant\x18\b \x01(\tR\x06tenant\x12\x0e\n" +
-	"\x02id\x18\t \x01(\tR\x02id\"\xbc\x01\n" +
+	"\x02id\x18\t \x01(\tR\x02id\x12.\n" +
+	"\acontact\x18\n" +
+	" \x01(\v2\x14.pbx.v1.ContactMatchR\acontact\"\xbc\x01\n" +
 	"\x15MissedCallListRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\tR\x05queue\x12)\n" +
@@ -3262,28 +3273,29 @@ var file_pbx_v1_query_proto_depIdxs = []int32{
 	47, // 43: pbx.v1.CallStatus.call:type_name -> pbx.v1.Call
 	42, // 44: pbx.v1.CallStatus.started_at:type_name -> google.protobuf.Timestamp
 	42, // 45: pbx.v1.CallStatus.answered_at:type_name -> google.protobuf.Timestamp
-	48, // 46: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
-	2,  // 47: pbx.v1.MissedCallActRequest.action:type_name -> pbx.v1.MissedCallActRequest.Action
-	45, // 48: pbx.v1.MissedCallActRequest.user:type_name -> pbx.v1.User
-	48, // 49: pbx.v1.MissedCallActResponse.missed_call:type_name -> pbx.v1.MissedCall
-	49, // 50: pbx.v1.Silence.reasons:type_name -> pbx.v1.MissedCall.Reason
-	3,  // 51: pbx.v1.Silence.caller:type_name -> pbx.v1.Silence.Caller
-	42, // 52: pbx.v1.Silence.begins_at:type_name -> google.protobuf.Timestamp
-	42, // 53: pbx.v1.Silence.ends_at:type_name -> google.protobuf.Timestamp
-	45, // 54: pbx.v1.Silence.created_by:type_name -> pbx.v1.User
-	33, // 55: pbx.v1.SilencePutRequest.silence:type_name -> pbx.v1.Silence
-	33, // 56: pbx.v1.SilencePutResponse.silence:type_name -> pbx.v1.Silence
-	33, // 57: pbx.v1.SilenceListResponse.silences:type_name -> pbx.v1.Silence
-	4,  // 58: pbx.v1.AlertRecord.state:type_name -> pbx.v1.AlertRecord.State
-	42, // 59: pbx.v1.AlertRecord.at:type_name -> google.protobuf.Timestamp
-	40, // 60: pbx.v1.AlertRecord.retry_after:type_name -> google.protobuf.Duration
-	42, // 61: pbx.v1.SigningKey.signs_from:type_name -> google.protobuf.Timestamp
-	42, // 62: pbx.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	43, // 46: pbx.v1.CallStatus.contact:type_name -> pbx.v1.ContactMatch
+	48, // 47: pbx.v1.MissedCallListResponse.missed_calls:type_name -> pbx.v1.MissedCall
+	2,  // 48: pbx.v1.MissedCallActRequest.action:type_name -> pbx.v1.MissedCallActRequest.Action
+	45, // 49: pbx.v1.MissedCallActRequest.user:type_name -> pbx.v1.User
+	48, // 50: pbx.v1.MissedCallActResponse.missed_call:type_name -> pbx.v1.MissedCall
+	49, // 51: pbx.v1.Silence.reasons:type_name -> pbx.v1.MissedCall.Reason
+	3,  // 52: pbx.v1.Silence.caller:type_name -> pbx.v1.Silence.Caller
+	42, // 53: pbx.v1.Silence.begins_at:type_name -> google.protobuf.Timestamp
+	42, // 54: pbx.v1.Silence.ends_at:type_name -> google.protobuf.Timestamp
+	45, // 55: pbx.v1.Silence.created_by:type_name -> pbx.v1.User
+	33, // 56: pbx.v1.SilencePutRequest.silence:type_name -> pbx.v1.Silence
+	33, // 57: pbx.v1.SilencePutResponse.silence:type_name -> pbx.v1.Silence
+	33, // 58: pbx.v1.SilenceListResponse.silences:type_name -> pbx.v1.Silence
+	4,  // 59: pbx.v1.AlertRecord.state:type_name -> pbx.v1.AlertRecord.State
+	42, // 60: pbx.v1.AlertRecord.at:type_name -> google.protobuf.Timestamp
+	40, // 61: pbx.v1.AlertRecord.retry_after:type_name -> google.protobuf.Duration
+	42, // 62: pbx.v1.SigningKey.signs_from:type_name -> google.protobuf.Timestamp
+	42, // 63: pbx.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_pbx_v1_query_proto_init() }

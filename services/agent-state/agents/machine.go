@@ -77,7 +77,7 @@ func (m *Machine) tenant(name string) *tenant {
 
 // Apply takes the next event of the stream: its sequence, and the time it was stored, which never goes back. It first lets
 // pass what ends by time until then, wrap-ups and calls that nobody heard of for too long. Then it applies the event: one of
-// a call, a login, a logout, a pause or its end; others only show the time. It returns the transitions as events that are
+// a call, a contact, a login, a logout, a pause or its end; others only show the time. It returns the transitions as events that are
 // ready to be published, in order. The same sequence and what went before always make the same events.
 func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1.Event {
 	m.out = nil
@@ -92,6 +92,8 @@ func (m *Machine) Apply(sequence uint64, at time.Time, ev *pbxv1.Event) []*pbxv1
 		why.time = m.hearOfCall(ev, why)
 	case ev.GetAgent() != nil:
 		m.hearOfAgent(ev, why)
+	case ev.GetContact() != nil:
+		m.hearOfContact(ev)
 	}
 	m.flush(why)
 	return m.out
@@ -127,6 +129,21 @@ func (m *Machine) hearOfAgent(ev *pbxv1.Event, why cause) {
 	found.word.hear(told{ev.GetId(), why.time, why.sequence, a.GetKind(), a.GetQueue(), a.GetPauseReason()})
 	m.touchDays(t, why.time)
 	m.stale(found)
+}
+
+// hearOfContact notes what directories say of the number of calls that go on. That nobody knows it counts only when it takes the
+// place of an answer.
+func (m *Machine) hearOfContact(ev *pbxv1.Event) {
+	said, number := ev.GetContact(), ev.GetContact().GetParty().GetE164()
+	if number == "" || said.GetKind() != pbxv1.Contact_RESOLVED && said.GetSupersedes() == "" {
+		return
+	}
+	for r := range m.tenant(ev.GetTenant()).open {
+		if r.call.Outside().GetE164() == number {
+			r.contact = said
+			m.touchCall(r.key)
+		}
+	}
 }
 
 // pass lets time pass until then.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/call"
@@ -91,7 +92,7 @@ func (m *Machine) Call(key string) *pbxv1.CallStatus {
 	if r == nil || !r.call.Open() {
 		return nil
 	}
-	return callStatus(r.call)
+	return r.status()
 }
 
 // Calls returns the calls of a tenant that go on and that a query asks for.
@@ -100,7 +101,7 @@ func (m *Machine) Calls(q *pbxv1.CallListRequest) *pbxv1.CallListResponse {
 	if t := m.tenants[q.GetTenant()]; t != nil {
 		for r := range t.open {
 			if q.GetQueue() == "" || q.GetQueue() == r.call.Queue {
-				list.Calls = append(list.Calls, callStatus(r.call))
+				list.Calls = append(list.Calls, r.status())
 			}
 		}
 	}
@@ -110,7 +111,8 @@ func (m *Machine) Calls(q *pbxv1.CallListRequest) *pbxv1.CallListResponse {
 	return list
 }
 
-func callStatus(c *call.Call) *pbxv1.CallStatus {
+func (r *record) status() *pbxv1.CallStatus {
+	c := r.call
 	s := &pbxv1.CallStatus{
 		Vendor: c.Vendor, Exchange: c.Exchange, Tenant: c.Tenant, Id: c.ID, StartedAt: timestamppb.New(c.Began),
 		Call: &pbxv1.Call{
@@ -134,6 +136,9 @@ func callStatus(c *call.Call) *pbxv1.CallStatus {
 		if talks || len(s.Talking) == 0 {
 			s.Call.Extension, s.Call.User = leg.Extension, leg.User
 		}
+	}
+	if r.contact != nil && r.contact.GetParty().GetE164() == c.Outside().GetE164() {
+		s.Contact = proto.CloneOf(r.contact.GetMatch())
 	}
 	if !c.Answered.IsZero() {
 		s.AnsweredAt = timestamppb.New(c.Answered)

@@ -13,8 +13,9 @@ type record struct {
 	tenant   *tenant
 	key      string // in the bucket
 	call     *call.Call
-	owners   []owner // of each leg
-	sequence uint64  // of the event that changed it last
+	contact  *pbxv1.Contact // what directories said last of a number that it had
+	owners   []owner        // of each leg
+	sequence uint64         // of the event that changed it last
 	changed  time.Time
 	settled  bool // its figures are counted in a day, and it changes no more
 }

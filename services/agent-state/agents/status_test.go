@@ -74,6 +74,48 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestContact shows who is outside, also to whoever is called by the same number meanwhile.
+func TestContact(t *testing.T) {
+	said := func(seconds int, number, name, supersedes string) *pbxv1.Event {
+		c := &pbxv1.Contact{Kind: pbxv1.Contact_UNKNOWN, CallKey: "c", Party: &pbxv1.Party{E164: number}, Supersedes: supersedes}
+		if name != "" {
+			c.Kind, c.Match = pbxv1.Contact_RESOLVED, &pbxv1.ContactMatch{Name: name}
+		}
+		ev := tick(seconds)
+		ev.Tenant, ev.Payload = "acme", &pbxv1.Event_Contact{Contact: c}
+		return ev
+	}
+	s := tell(acme()).play(rings(10, "c", "petr", "107", "NOC"))
+	_, calls, _ := s.Touched()
+	for _, test := range []struct {
+		name string
+		said *pbxv1.Event
+		want string
+	}{
+		{"nobody knows", said(11, "+420777888999", "", ""), ""},
+		{"another's number", said(12, "+420777000000", "Eva", ""), ""},
+		{"somebody", said(13, "+420777888999", "Jan", ""), "Jan"},
+		{"an old question", said(14, "+420777888999", "", ""), "Jan"},
+		{"better known", said(15, "+420777888999", "Jana", "x"), "Jana"},
+		{"no longer known", said(16, "+420777888999", "", "y"), ""},
+	} {
+		s.play(test.said)
+		if have := s.Call(calls[0]).GetContact().GetName(); have != test.want {
+			t.Errorf("%s: want %q, have %q", test.name, test.want, have)
+		}
+	}
+	if _, touched, _ := s.Touched(); !slices.Equal(calls, touched) {
+		t.Errorf("want the call touched, have %q", touched)
+	}
+	s.play(said(17, "+420777888999", "Jan", ""), ends(60, "c", "petr", "107", "NOC"), rings(70, "d", "petr", "107", "NOC"))
+	_, calls, _ = s.Touched()
+	for _, key := range calls {
+		if have := s.Call(key).GetContact(); have != nil {
+			t.Errorf("want nothing known of the next call before it is asked for, have %v", have)
+		}
+	}
+}
+
 // TestDue publishes what time brought, and reads it back.
 func TestDue(t *testing.T) {
 	wrapping := func() *story {

@@ -23,7 +23,8 @@ func (a *app) callsCommand() *cobra.Command {
 		Use:   "calls",
 		Short: "Show the calls that go on now",
 		Long: `Show the calls of a tenant that go on now, oldest first, a line each: since when, which way, from
-whom to whom, through which queue, and whether it waits, rings or talks, for how long, and where.
+whom to whom, who is outside as far as a directory knows, through which queue, and whether it waits,
+rings or talks, for how long, and at which phones.
 Outgoing calls that nobody answered yet are dialling. It asks agent-state.
 
 With --watch the table is refreshed in its place; not on a terminal, one table is printed after
@@ -55,7 +56,7 @@ one line for each.`,
 }
 
 func (a *app) drawCalls(c canvas, calls []*pbxv1.CallStatus, now time.Time) {
-	t := table{titles: []string{"SINCE", "DIRECTION", "FROM", "TO", "QUEUE", "STATE", "FOR", "WHO"}, numbers: []int{0, 6}}
+	t := table{titles: []string{"SINCE", "DIRECTION", "FROM", "TO", "WHO", "QUEUE", "STATE", "FOR", "PHONES"}, numbers: []int{0, 7}}
 	count := make(map[string]int)
 	for _, s := range calls {
 		state, since := callState(s), s.GetStartedAt()
@@ -72,10 +73,11 @@ func (a *app) drawCalls(c canvas, calls []*pbxv1.CallStatus, now time.Time) {
 			{way(s.GetCall().GetDirection()), plain},
 			{clean(party(s.GetCall().GetFrom())), plain},
 			{clean(party(s.GetCall().GetTo())), plain},
+			{clean(whoIs(s.GetContact())), bold},
 			{clean(s.GetCall().GetQueue()), plain},
 			state,
 			{lasting(since, now), plain},
-			{clean(whoOf(s)), plain},
+			{clean(phonesOf(s)), plain},
 		})
 	}
 	t.draw(c)
@@ -108,8 +110,8 @@ func callState(s *pbxv1.CallStatus) cell {
 	return waiting
 }
 
-// whoOf returns the extensions that have to do with a call now.
-func whoOf(s *pbxv1.CallStatus) string {
+// phonesOf returns the extensions that have to do with a call now.
+func phonesOf(s *pbxv1.CallStatus) string {
 	talking, ringing := strings.Join(s.GetTalking(), ", "), strings.Join(s.GetRinging(), ", ")
 	switch {
 	case talking != "" && ringing != "": // somebody is asked before a transfer

@@ -26,6 +26,7 @@ func someCalls() *pbxv1.CallListResponse {
 	transferred.AnsweredAt, transferred.Talking, transferred.Ringing = at(0, 0, 0), []string{"200", "201"}, []string{"202"}
 	talking := status(incoming(pbxv1.Call_ANSWERED, ""), at(13, 50, 0))
 	talking.Talking = []string{"203"}
+	talking.Contact = &pbxv1.ContactMatch{Name: "Jan Novák", Organisation: "Novák a synové"}
 	ringing := status(incoming(pbxv1.Call_RINGING, "Sales \x1b[2J"), at(13, 59, 30))
 	ringing.Ringing = []string{"200", "201"}
 	return &pbxv1.CallListResponse{Calls: []*pbxv1.CallStatus{

@@ -118,7 +118,7 @@ func (a *app) completeMissed(of *tenant) cobra.CompletionFunc {
 	return a.completeAnswered(of, func(ctx context.Context, s asker, tenant string) (ids []string, err error) {
 		answer, err := s.missedCalls(ctx, &pbxv1.MissedCallListRequest{Tenant: tenant})
 		for _, m := range answer.GetMissedCalls() {
-			about := clean(list(party(m.GetFrom()), whoCalled(m), m.GetQueue()))
+			about := clean(list(party(m.GetFrom()), whoIs(m.GetContact()), m.GetQueue()))
 			ids = append(ids, cobra.CompletionWithDesc(clean(m.GetId()), cut(about, maxFact)))
 		}
 		return ids, err
@@ -137,7 +137,7 @@ func (a *app) drawMissed(c canvas, missed []*pbxv1.MissedCall, now time.Time) {
 		t.rows = append(t.rows, []cell{
 			{clean(beginningOf(m.GetId(), length)), dim},
 			{clean(party(m.GetFrom())), plain},
-			{clean(whoCalled(m)), bold},
+			{clean(whoIs(m.GetContact())), bold},
 			{fmt.Sprint(m.GetAttempts()), plain},
 			{fmt.Sprint(m.GetAttemptsToday()), plain},
 			{lasting(m.GetMissedAt(), now), plain},
@@ -164,10 +164,8 @@ func (a *app) drawMissed(c canvas, missed []*pbxv1.MissedCall, now time.Time) {
 	fmt.Fprintln(c, summary(len(missed), "missed call", "missed calls", parts))
 }
 
-// whoCalled is who the caller is, as far as a directory knows.
-func whoCalled(m *pbxv1.MissedCall) string {
-	return list(m.GetContact().GetName(), m.GetContact().GetOrganisation())
-}
+// whoIs is whom a number belongs to, as far as a directory knows.
+func whoIs(m *pbxv1.ContactMatch) string { return list(m.GetName(), m.GetOrganisation()) }
 
 // stage is how far an entry is: open, claimed or resolved.
 func stage(m *pbxv1.MissedCall) string {

@@ -130,7 +130,7 @@ func (s asker) actOn(ctx context.Context, q *pbxv1.MissedCallActRequest) (*pbxv1
 func (a *app) drawMissedLine(c canvas, m *pbxv1.MissedCall) {
 	state := a.missedState(m)
 	for _, field := range []cell{
-		{beginningOf(m.GetId(), shortID), dim}, {party(m.GetFrom()), plain}, {whoCalled(m), bold},
+		{beginningOf(m.GetId(), shortID), dim}, {party(m.GetFrom()), plain}, {whoIs(m.GetContact()), bold},
 	} {
 		if field.text != "" {
 			fmt.Fprint(c, c.paint(field.style, clean(field.text)), gap)

@@ -59,12 +59,6 @@ export class Board extends EventTarget {
     });
   }
 
-  /** Who a party is, if a missed call told. */
-  contactOf(party) {
-    if (!party?.e164) return null;
-    return [...this.missedCalls.values()].find((missed) => missed.contact && missed.from?.e164 === party.e164)?.contact ?? null;
-  }
-
   /** The agent who has an extension. */
   agentAt(extension) {
     return [...this.agents.values()].find((agent) => agent.extensions?.includes(extension));

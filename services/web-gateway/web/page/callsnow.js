@@ -36,7 +36,7 @@ const sinceOf = ({ call, phase }) => millisOf(phase === "talking" && call.answer
 function row(status, board) {
   const phase = phaseOf(status);
   const since = sinceOf({ call: status, phase });
-  const contact = board.contactOf(otherParty(status.call));
+  const { contact } = status;
   const number = showParty(otherParty(status.call));
   const level = (board.statistics?.queues ?? []).find((day) => (day.queue ?? "") === (status.call.queue ?? ""))?.serviceLevel;
   const element = h(`li.${phase}`,

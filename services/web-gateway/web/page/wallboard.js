@@ -197,7 +197,7 @@ function showAgents(parts, board) {
     return before?.agent === agent && before.call === call ? before : { agent, call };
   });
   parts.tilesShown = new Map(present.map((tile) => [tile.agent.id, tile]));
-  showRows(parts.agents, present, ({ agent }) => agent.id, ({ agent, call }) => agentTile(agent, call, board));
+  showRows(parts.agents, present, ({ agent }) => agent.id, ({ agent, call }) => agentTile(agent, call));
   parts.agents.classList.toggle("many", present.length > 16);
   showAway(parts, agents.filter((agent) => !isPresent(agent)));
   const counts = order.map((state) => [state, present.filter(({ agent }) => agent.state === state).length]).filter(([, n]) => n);
@@ -214,25 +214,25 @@ function showAway(parts, agents) {
   fill(parts.away, lines.map((line) => h("p", line)));
 }
 
-function agentTile(agent, call, board) {
+function agentTile(agent, call) {
   const name = states[agent.state];
   const extensions = (agent.extensions ?? []).join(", ");
   return h(`li.agent.${name}`,
     h("span.name", icon(name), h("b", agentName(agent)), extensions !== agentName(agent) && h("small", extensions)),
-    doing(agent, call, board),
+    doing(agent, call),
     tick(h("time"), "for", millisOf(agent.since)));
 }
 
 // The colour and the icon say the state already: where there is more to tell, its name is for screen readers.
-function doing(agent, call, board) {
+function doing(agent, call) {
   const state = t(`state.${agent.state}`);
-  const more = detail(agent, call, board);
+  const more = detail(agent, call);
   return h("span.doing", call ? [h("span.unseen", `${state}: `), more] : [state, more].filter(Boolean).join(" · "));
 }
 
-function detail(agent, call, board) {
+function detail(agent, call) {
   if (agent.state === "PAUSED") return agent.pauseReason;
-  if (call) return board.contactOf(otherParty(call.call))?.name ?? showParty(otherParty(call.call));
+  if (call) return call.contact?.name ?? showParty(otherParty(call.call));
   return agent.state === "AVAILABLE" || agent.state === "WRAP_UP" ? (agent.queues ?? []).join(", ") : "";
 }
 
