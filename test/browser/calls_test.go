@@ -43,7 +43,7 @@ func testSimulatedCall(t *testing.T, h *house) {
 	number := strings.ReplaceAll(w.eval(`document.querySelector(".call .number").innerText`), "\u00a0", "")
 	w.sees(".call[data-phase=over] .phase", "Answered by ")
 	closed := w.eval(`document.querySelector(".call .phase").innerText`)
-	sim.stop(syscall.SIGINT)
+	sim.Stop(syscall.SIGINT)
 	for _, call := range entries[*ledger.Call](t, file) {
 		if number != call.Caller || !strings.Contains(closed, call.AnsweredBy) {
 			t.Errorf("want a call from %s that %s answered, have %s and %s", call.Caller, call.AnsweredBy, number, closed)
@@ -78,7 +78,7 @@ func entries[E ledger.Entry](t *testing.T, path string) (all []E) {
 func testClickToCall(t *testing.T, h *house) {
 	file := filepath.Join(t.TempDir(), "ledger.jsonl")
 	sim := h.simulate(t, "acme", "--serve", h.exchange, "--speed", "10", "--seed", "1", "--ledger", file)
-	eventually(t, "the exchange to listen", func() bool { return listens(h.exchange) })
+	sim.AwaitListening(h.exchange, patience)
 
 	w := h.logIn(t, "acme", "jana")
 	w.types(".pad input", "602 956 055")
@@ -98,7 +98,7 @@ func testClickToCall(t *testing.T, h *house) {
 	app.run(`s.hangupcall().catch((e) => console.error(e.reason))`)
 	app.until(`heard.some((f) => f.event === "Hangup" && f.line === "905")`)
 
-	sim.stop(syscall.SIGINT)
+	sim.Stop(syscall.SIGINT)
 	var done []string
 	for _, c := range entries[*ledger.Command](t, file) {
 		if c.Call > 0 {

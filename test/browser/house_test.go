@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // passwordHash is that of browser-password.
@@ -23,7 +25,7 @@ type house struct {
 	listen, admin string
 	exchange      string // where the simulated exchange is to take commands
 	nats, data    string
-	server        *program
+	server        *process.Process
 	webapp        *webapp // of acme
 	foreign       *webapp // of globex
 	stranger      *webapp // of nobody
@@ -32,17 +34,17 @@ type house struct {
 // newHouse starts a standalone with a configuration of its own.
 func newHouse(browser context.Context, t *testing.T) *house {
 	t.Helper()
-	a := freeAddresses(t, 4)
+	a := process.FreeAddresses(t, 4)
 	dir := t.TempDir()
 	h := &house{
 		browser: browser, config: filepath.Join(dir, "switchhook.yaml"), listen: a[0], admin: a[1], nats: a[2], exchange: a[3],
 		data: filepath.Join(dir, "data"),
 	}
 	h.webapp, h.foreign, h.stranger = newWebapp(t, h.listen), newWebapp(t, h.listen), newWebapp(t, h.listen)
-	writeFile(t, h.config, strings.NewReplacer(
+	process.WriteFile(t, h.config, strings.NewReplacer(
 		"WEBAPP", h.webapp.URL, "FOREIGN", h.foreign.URL, "EXCHANGE", h.exchange, "PASSWORD", passwordHash,
-	).Replace(readFile(t, "testdata/switchhook.yaml")))
-	writeFile(t, filepath.Join(dir, "contacts.csv"), readFile(t, "testdata/contacts.csv"))
+	).Replace(process.ReadFile(t, "testdata/switchhook.yaml")))
+	process.WriteFile(t, filepath.Join(dir, "contacts.csv"), process.ReadFile(t, "testdata/contacts.csv"))
 	h.start(t)
 	return h
 }
@@ -52,25 +54,18 @@ func (h *house) start(t *testing.T) {
 	t.Helper()
 	h.server = start(t, "standalone", "--config", h.config, "--listen", h.listen, "--admin-listen", h.admin,
 		"--nats-listen", h.nats, "--data", h.data, "--log-level", "warn")
-	eventually(t, "standalone ready", func() bool {
-		select {
-		case <-h.server.end:
-			t.Fatal("want standalone ready, have it ended")
-		default:
-		}
-		return isReady(h.admin)
-	})
+	h.server.AwaitReady("http://"+h.admin+"/readyz", patience)
 }
 
 func (h *house) url() string { return "http://" + h.listen }
 
 // simulate starts pbxsim against a tenant's exchange.
-func (h *house) simulate(t *testing.T, tenant string, args ...string) *program {
+func (h *house) simulate(t *testing.T, tenant string, args ...string) *process.Process {
 	t.Helper()
-	_, own, _ := strings.Cut(readFile(t, h.config), "\n  - name: "+tenant+"\n")
+	_, own, _ := strings.Cut(process.ReadFile(t, h.config), "\n  - name: "+tenant+"\n")
 	own, _, _ = strings.Cut(own, "    web:\n") // nobody logs in at an exchange
 	file := filepath.Join(filepath.Dir(h.config), fmt.Sprintf("%s-%d.yaml", tenant, serial.Add(1)))
-	writeFile(t, file, "tenants:\n  - name: "+tenant+"\n"+own)
+	process.WriteFile(t, file, "tenants:\n  - name: "+tenant+"\n"+own)
 	return start(t, "pbxsim", append([]string{"--config", file, "--vendors", "ipex", "--target", h.url()}, args...)...)
 }
 

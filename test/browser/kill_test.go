@@ -84,7 +84,7 @@ func testKill(t *testing.T, shared *house) {
 	w.isWholeBoard()
 	fresh := w.eval(colour)
 
-	h.server.stop(syscall.SIGKILL)
+	h.server.Stop(syscall.SIGKILL)
 	line.cut <- true
 	w.sees(".banner", "Connection lost since")
 	w.sees(".banner", "wallboard and missed calls")

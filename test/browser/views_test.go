@@ -16,7 +16,7 @@ import (
 // liven makes the place look like one where people work: many calls are over, some go on, and something went wrong.
 func (h *house) liven(t *testing.T) {
 	t.Helper()
-	h.simulate(t, "acme", "--calls", "200", "--teams", "3").wait(t)
+	h.simulate(t, "acme", "--calls", "200", "--teams", "3").Wait(patience)
 	h.call(t, "acme", "602956055", "Podpora")
 	h.call(t, "acme", "608610683", "NOC").rings("102", "103")
 	h.call(t, "acme", "602333444", "").rings("104").answeredAt("104")

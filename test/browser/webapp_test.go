@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // webapp is a web application with a server of its own, which has the API key.
@@ -101,6 +103,17 @@ func (a *webapp) opened(card string) (n int) {
 	return n
 }
 
+// awaitCard waits until a card was opened, once.
+func (a *webapp) awaitCard(t *testing.T, card string) {
+	t.Helper()
+	process.Eventually(t, "one card "+card, patience, func() error {
+		if n := a.opened(card); n != 1 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+}
+
 // window opens the page as somebody of acme, and waits until it is connected.
 func (a *webapp) window(t *testing.T, h *house, login string) *window {
 	t.Helper()
@@ -116,7 +129,7 @@ func testWebapp(t *testing.T, h *house) {
 	c := h.call(t, "acme", "604123456", "NOC").rings("906")
 	w.until(`heard.some((f) => f.event === "Ringing" && f.from === "+420604123456" && f.line === "906" && f.queue === "NOC")`)
 	w.until(`[...s.calls.values()].some((call) => call.contact?.name === "Milan Kučera & syn")`)
-	eventually(t, "a card", func() bool { return h.webapp.opened("+420604123456, Milan Kučera & syn, NOC") == 1 })
+	h.webapp.awaitCard(t, "+420604123456, Milan Kučera & syn, NOC")
 	other.answeredAt("906")
 	other.endsAt("906", "Normal Clearing")
 	c.answeredAt("906")
@@ -141,7 +154,7 @@ func testWebappInTwoTabs(t *testing.T, h *house) {
 		w.until(`heard.some((f) => f.event === "Ringing" && f.from === "+420604123457")`)
 	}
 	card := "+420604123457, , NOC"
-	eventually(t, "a card", func() bool { return h.webapp.opened(card) > 0 })
+	h.webapp.awaitCard(t, card)
 	c.isMissed()
 	for _, w := range []*window{first, second} {
 		w.until(`heard.some((f) => f.event === "Hangup")`)

@@ -3,6 +3,7 @@ package browser_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"strings"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // startBrowser starts Chromium, with a profile of its own.
@@ -214,7 +217,7 @@ func (w *window) seesNo(selector, text string) {
 func (w *window) click(selector string) {
 	w.Helper()
 	var at struct{ X, Y float64 }
-	eventually(w.T, "to click "+selector, func() bool {
+	process.Eventually(w.T, "to click "+selector, patience, func() error {
 		w.Helper()
 		found := w.eval(`(() => {
 			const e = [...document.querySelectorAll(` + js(selector) + `)].find((e) => e.checkVisibility() && !e.disabled);
@@ -228,7 +231,10 @@ func (w *window) click(selector string) {
 		if err := json.Unmarshal([]byte(found), &at); err != nil {
 			w.Fatal(err)
 		}
-		return at.X > 0
+		if at.X <= 0 {
+			return errors.New("nothing that takes a click")
+		}
+		return nil
 	})
 	if _, err := do(w, chromedp.MouseClickXY(at.X, at.Y)); err != nil {
 		w.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/switchhook/switchhook/services/missed-call/missed"
 	"github.com/switchhook/switchhook/services/missed-call/settings"
 	"github.com/switchhook/switchhook/services/pbxsim/ledger"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // derived is what services made of the stream, and what they should have made of it: what the pure cores say of the stream that
@@ -112,7 +113,7 @@ func (o *office) awaitDerived(b *bus.Bus, path string) {
 	o.t.Helper()
 	calls := o.ipexCalls(path)
 	// An alert that a replica began to send, without hearing that it did, is taken up again after the lease of 90 s.
-	eventually(o.t, "all that follows of the events, once", 150*time.Second, func() error {
+	process.Eventually(o.t, "all that follows of the events, once", 150*time.Second, func() error {
 		d, err := o.derive(b)
 		if err != nil {
 			return err

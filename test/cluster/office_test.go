@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // office is all that runs on the servers: the services, the exchanges that pbxsim plays, and the program that alerts go to.
@@ -27,25 +30,25 @@ type office struct {
 
 // replica is a process of a service that can be replaced.
 type replica struct {
-	*program
+	*process.Process
 	office                 *office
 	service, listen, admin string
 	spool                  string
-	logs                   []*program
+	logs                   []*process.Process
 }
 
 // newOffice writes the configuration, and starts nothing yet.
 func newOffice(t *testing.T, servers *servers) *office {
 	t.Helper()
-	o := &office{t: t, servers: servers, hook: newHook(t), rest: freeAddresses(t, 1)[0], fronts: map[string]*balancer{}}
+	o := &office{t: t, servers: servers, hook: newHook(t), rest: process.FreeAddresses(t, 1)[0], fronts: map[string]*balancer{}}
 	folder := t.TempDir()
 	o.config = filepath.Join(folder, "switchhook.yaml")
-	text := strings.NewReplacer("HOOK", o.hook.url, "REST", "http://"+o.rest).Replace(readFile(t, "testdata/cluster.yaml"))
+	text := strings.NewReplacer("HOOK", o.hook.url, "REST", "http://"+o.rest).Replace(process.ReadFile(t, "testdata/cluster.yaml"))
 	if len(servers.all) == 1 {
 		text = strings.Replace(text, "replicas: 3", "replicas: 1", 1)
 	}
-	writeFile(t, o.config, text)
-	writeFile(t, filepath.Join(folder, "contacts.csv"), readFile(t, "../../examples/contacts.csv"))
+	process.WriteFile(t, o.config, text)
+	process.WriteFile(t, filepath.Join(folder, "contacts.csv"), process.ReadFile(t, "../../examples/contacts.csv"))
 	return o
 }
 
@@ -58,7 +61,7 @@ func (o *office) open(n int, services ...string) {
 			o.fronts[service] = newBalancer(o.t)
 		}
 		for range n {
-			a := freeAddresses(o.t, 2)
+			a := process.FreeAddresses(o.t, 2)
 			r := &replica{office: o, service: service, listen: a[0], admin: a[1], spool: o.t.TempDir()}
 			o.replicas = append(o.replicas, r)
 			fresh = append(fresh, r)
@@ -84,20 +87,13 @@ func (r *replica) start() {
 	if strings.HasPrefix(r.service, "ingress-") {
 		args = append(args, "--spool", r.spool)
 	}
-	r.program = start(r.office.t, []string{"SWITCHHOOK_NATS=" + r.office.servers.url(r.service)}, r.service, args...)
-	r.logs = append(r.logs, r.program)
+	r.Process = process.StartWith(r.office.t, []string{"SWITCHHOOK_NATS=" + r.office.servers.url(r.service)}, r.service, args...)
+	r.logs = append(r.logs, r.Process)
 }
 
 func (r *replica) awaitReady() {
 	r.office.t.Helper()
-	eventually(r.office.t, r.service+" ready", 60*time.Second, func() error {
-		select {
-		case <-r.done:
-			r.office.t.Fatalf("%s: want it to go on, have %v\n%s", r.service, r.err, r.said())
-		default:
-		}
-		return get("http://" + r.admin + "/readyz")
-	})
+	r.AwaitReady("http://"+r.admin+"/readyz", 60*time.Second)
 }
 
 // restart replaces a process as a rolling update does: the load balancer is told first.
@@ -105,7 +101,7 @@ func (r *replica) restart() {
 	r.office.t.Helper()
 	front := r.office.fronts[r.service]
 	front.remove(r.listen)
-	r.end()
+	r.End(syscall.SIGTERM, 40*time.Second)
 	r.start()
 	r.awaitReady()
 	front.add(r.listen)
@@ -115,7 +111,7 @@ func (r *replica) restart() {
 func (o *office) complaints(texts ...string) (lines []string) {
 	for _, r := range o.replicas {
 		for _, log := range r.logs {
-			for _, line := range linesWith(readFile(o.t, log.out), texts...) {
+			for _, line := range linesWith(log.Output(), texts...) {
 				lines = append(lines, r.service+": "+line)
 			}
 		}
@@ -123,8 +119,21 @@ func (o *office) complaints(texts ...string) (lines []string) {
 	return lines
 }
 
+// linesWith returns the lines of a text that hold any of some others.
+func linesWith(text string, any ...string) (found []string) {
+	for line := range strings.Lines(text) {
+		for _, part := range any {
+			if strings.Contains(line, part) {
+				found = append(found, strings.TrimSpace(line))
+				break
+			}
+		}
+	}
+	return found
+}
+
 // simulate starts pbxsim in front of the ingresses.
-func (o *office) simulate(ledger string, args ...string) *program {
+func (o *office) simulate(ledger string, args ...string) *process.Process {
 	o.t.Helper()
 	args = append([]string{"--config", o.config, "--ledger", ledger}, args...)
 	for _, vendor := range []string{"ipex", "mcn", "xvb"} {
@@ -132,18 +141,18 @@ func (o *office) simulate(ledger string, args ...string) *program {
 			args = append(args, "--"+vendor, "http://"+front.address)
 		}
 	}
-	return start(o.t, nil, "pbxsim", args...)
+	return process.Start(o.t, "pbxsim", args...)
 }
 
 // verify demands that the stream holds exactly what the ledger says, and returns pbxsim's report. What it reads comes from any of
 // the servers, and one that was just started may be behind.
 func (o *office) verify(ledger string) (report string) {
 	o.t.Helper()
-	eventually(o.t, "what the ledger says", 30*time.Second, func() error {
-		p := start(o.t, []string{"PBXSIM_NATS=" + o.servers.url("operator")}, "pbxsim", "verify", "--ledger", ledger)
-		<-p.done
-		if report = p.said(); p.err != nil {
-			return fmt.Errorf("%w:\n%s", p.err, report)
+	process.Eventually(o.t, "what the ledger says", 30*time.Second, func() error {
+		p := process.StartWith(o.t, []string{"PBXSIM_NATS=" + o.servers.url("operator")}, "pbxsim", "verify", "--ledger", ledger)
+		<-p.Done()
+		if report = p.Tail(); p.Err() != nil {
+			return fmt.Errorf("%w:\n%s", p.Err(), report)
 		}
 		return nil
 	})
@@ -153,9 +162,9 @@ func (o *office) verify(ledger string) (report string) {
 // ctl runs pbxctl as the operator, demands success, and returns what it says.
 func (o *office) ctl(args ...string) string {
 	o.t.Helper()
-	p := start(o.t, []string{"SWITCHHOOK_NATS=" + o.servers.url("operator"), "SWITCHHOOK_CONFIG=" + o.config}, "pbxctl", args...)
-	p.wait(time.Minute)
-	return readFile(o.t, p.out)
+	p := process.StartWith(o.t, []string{"SWITCHHOOK_NATS=" + o.servers.url("operator"), "SWITCHHOOK_CONFIG=" + o.config}, "pbxctl", args...)
+	p.Wait(time.Minute)
+	return p.Output()
 }
 
 // hook receives alerts, and counts them.

@@ -17,6 +17,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // Every service does its work with the permissions of its own user, and no server refuses anything.
@@ -25,10 +26,10 @@ func TestServicesWithTheirUsers(t *testing.T) {
 	o.open(1, all()...)
 	ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
 	sim := o.simulate(ledger, "--calls", "300", "--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.05")
-	sim.wait(2 * time.Minute)
+	sim.Wait(2 * time.Minute)
 	t.Log("\n" + o.verify(ledger))
 
-	start(t, nil, "pbxsim", "serve", "--config", o.config, "--listen", o.rest, "--ipex", "http://"+o.fronts["ingress-ipex"].address)
+	process.Start(t, "pbxsim", "serve", "--config", o.config, "--listen", o.rest, "--ipex", "http://"+o.fronts["ingress-ipex"].address)
 	o.ctl("call", "originate", "777123456", "--tenant", "acme", "--vendor", "ipex", "--extension", "200")
 	for want, args := range map[string][]string{
 		"command.succeeded":   {"events", "--subject", "pbx.events.*.acme.command.*", "--since", "all"},
@@ -43,11 +44,11 @@ func TestServicesWithTheirUsers(t *testing.T) {
 		"ingress":             {"quarantine", "ls"},
 		"o silence":           {"missed", "silence", "ls", "--tenant", "acme"},
 	} {
-		eventually(t, want+" from pbxctl "+strings.Join(args, " "), 20*time.Second, func() error { return holds(o.ctl(args...), want) })
+		process.Eventually(t, want+" from pbxctl "+strings.Join(args, " "), 20*time.Second, func() error { return holds(o.ctl(args...), want) })
 	}
 	o.redrive()
 	o.useWeb()
-	eventually(t, "an alert", 20*time.Second, func() error {
+	process.Eventually(t, "an alert", 20*time.Second, func() error {
 		if n, _ := o.hook.count(); n == 0 {
 			return errors.New("none")
 		}

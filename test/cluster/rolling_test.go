@@ -32,12 +32,9 @@ func TestRollingRestart(t *testing.T) {
 		o.servers.roll(stop)
 		t.Logf("%d NATS servers restarted in %v", len(o.servers.all), time.Since(began).Round(time.Second))
 	}
-	if err := sim.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	sim.wait(time.Minute)
+	sim.End(syscall.SIGINT, time.Minute)
 	report := o.verify(ledger)
-	t.Log("\n" + sim.said() + report)
+	t.Log("\n" + sim.Tail() + report)
 	if !strings.Contains(report, ", 0 of them lost") {
 		t.Error("want an answer to each request, have some without")
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // An ingress is scaled from one process to four while exchanges send: those that connect then are spread over all four. Nothing is
@@ -22,18 +24,18 @@ func TestScaleIngress(t *testing.T) {
 	o := newOffice(t, startServers(t, 1))
 	o.open(1, "ingress-ipex")
 	folder := t.TempDir()
-	wave := func(name string, seed int, calls string) *program {
+	wave := func(name string, seed int, calls string) *process.Process {
 		return o.simulate(filepath.Join(folder, name), "--vendors", "ipex", "--calls", calls, "--seed", fmt.Sprint(seed), "--teams", "32")
 	}
 	before := wave("1-before.jsonl", 1, calls)
-	before.wait(3 * time.Minute)
+	before.Wait(3 * time.Minute)
 	during := wave("2-during.jsonl", 2, calls)
 	o.open(3, "ingress-ipex")
 	after := wave("3-after.jsonl", 3, calls) // while the other goes on
-	during.wait(3 * time.Minute)
-	after.wait(3 * time.Minute)
+	during.Wait(3 * time.Minute)
+	after.Wait(3 * time.Minute)
 	alone := wave("4-alone.jsonl", 4, calls)
-	alone.wait(3 * time.Minute)
+	alone.Wait(3 * time.Minute)
 
 	t.Log("\n" + o.verify(join(t, folder)))
 	one, four := rateOf(t, before), rateOf(t, alone)
@@ -54,19 +56,19 @@ func join(t *testing.T, folder string) string {
 	}
 	text := ""
 	for _, file := range files {
-		text += readFile(t, filepath.Join(folder, file.Name()))
+		text += process.ReadFile(t, filepath.Join(folder, file.Name()))
 	}
 	path := filepath.Join(t.TempDir(), "ledger.jsonl")
-	writeFile(t, path, text)
+	process.WriteFile(t, path, text)
 	return path
 }
 
 // rateOf returns how many requests a second pbxsim says that it sent.
-func rateOf(t *testing.T, p *program) float64 {
+func rateOf(t *testing.T, p *process.Process) float64 {
 	t.Helper()
-	found := regexp.MustCompile(`(\d+) requests +(\d+)/s`).FindAllStringSubmatch(readFile(t, p.out), -1)
+	found := regexp.MustCompile(`(\d+) requests +(\d+)/s`).FindAllStringSubmatch(p.Output(), -1)
 	if len(found) == 0 {
-		t.Fatalf("want figures of pbxsim, have\n%s", p.said())
+		t.Fatalf("want figures of pbxsim, have\n%s", p.Tail())
 	}
 	rate, err := strconv.ParseFloat(found[len(found)-1][2], 64)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // The first server is lost, with its disk. The second, which followed it, takes its place: all that happened is there, and what
@@ -23,21 +25,21 @@ func TestSecondServer(t *testing.T) {
 	second := startSecond(t, first)
 	_, js := second.connect("admin")
 	for name, config := range streamsOf(t, "mirror") {
-		eventually(t, "a copy of "+name, 20*time.Second, func() error {
+		process.Eventually(t, "a copy of "+name, 20*time.Second, func() error {
 			_, err := js.CreateStream(t.Context(), config)
 			return err
 		})
 	}
 	ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
-	o.simulate(ledger, "--calls", "100", "--chaos", "malformed=0.05").wait(2 * time.Minute)
+	o.simulate(ledger, "--calls", "100", "--chaos", "malformed=0.05").Wait(2 * time.Minute)
 	o.verify(ledger)
-	eventually(t, "missed calls", 20*time.Second, func() error { return atLeast(5, o.missedCalls()) })
+	process.Eventually(t, "missed calls", 20*time.Second, func() error { return atLeast(5, o.missedCalls()) })
 	missed := o.missedCalls()
 	o.awaitCopies(first, second)
 	for _, r := range o.replicas {
-		r.stop(syscall.SIGKILL)
+		r.Stop(syscall.SIGKILL)
 	}
-	first.all[0].stop(syscall.SIGKILL)
+	first.all[0].Stop(syscall.SIGKILL)
 
 	for name, config := range streamsOf(t, "promote") {
 		if _, err := js.UpdateStream(t.Context(), config); err != nil {
@@ -52,7 +54,7 @@ func TestSecondServer(t *testing.T) {
 		r.awaitReady()
 	}
 	o.verify(ledger)
-	eventually(t, "the missed calls of before", 20*time.Second, func() error {
+	process.Eventually(t, "the missed calls of before", 20*time.Second, func() error {
 		have := o.missedCalls()
 		for _, id := range missed {
 			if !slices.Contains(have, id) {
@@ -62,7 +64,7 @@ func TestSecondServer(t *testing.T) {
 		return nil
 	})
 	more := filepath.Join(t.TempDir(), "more.jsonl")
-	o.simulate(more, "--calls", "100", "--seed", "2").wait(2 * time.Minute)
+	o.simulate(more, "--calls", "100", "--seed", "2").Wait(2 * time.Minute)
 	t.Log("\n" + o.verify(more))
 	if _, twice := o.hook.count(); len(twice) > 0 {
 		t.Errorf("want nobody told twice, have\n%s", strings.Join(twice, "\n"))
@@ -72,7 +74,7 @@ func TestSecondServer(t *testing.T) {
 // startSecond starts a server that follows another.
 func startSecond(t *testing.T, first *servers) *servers {
 	t.Helper()
-	a := freeAddresses(t, 4)
+	a := process.FreeAddresses(t, 4)
 	s := &server{t: t, name: "second", client: a[0], monitor: a[1], route: a[2], leaf: a[3]}
 	s.configure("dr.conf")
 	s.environment = append(s.environment,
@@ -93,7 +95,7 @@ func streamsOf(t *testing.T, folder string) map[string]jetstream.StreamConfig {
 	streams := map[string]jetstream.StreamConfig{}
 	for _, file := range files {
 		var c jetstream.StreamConfig
-		if err := json.Unmarshal([]byte(readFile(t, filepath.Join(deploy, folder, file.Name()))), &c); err != nil {
+		if err := json.Unmarshal([]byte(process.ReadFile(t, filepath.Join(deploy, folder, file.Name()))), &c); err != nil {
 			t.Fatal(err)
 		}
 		streams[c.Name] = c
@@ -131,7 +133,7 @@ func (o *office) awaitCopies(first, second *servers) {
 	_, from := first.connect("admin")
 	_, to := second.connect("admin")
 	for name := range streamsOf(o.t, "mirror") {
-		eventually(o.t, "all of "+name, 30*time.Second, func() error {
+		process.Eventually(o.t, "all of "+name, 30*time.Second, func() error {
 			original, err := from.Stream(o.t.Context(), name)
 			if err != nil {
 				return err

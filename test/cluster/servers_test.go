@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 const deploy = "../../deploy/nats/"
@@ -39,13 +41,13 @@ func passwords() (environment []string) {
 
 // server is a process of nats-server that can be started again with what it stored.
 type server struct {
-	*program
+	*process.Process
 	t                            *testing.T
 	name                         string
 	client, monitor, route, leaf string // addresses
 	config                       string
 	environment                  []string
-	logs                         []*program // of it and those before
+	logs                         []*process.Process // of it and those before
 }
 
 // servers are one server, or a cluster of three.
@@ -59,7 +61,7 @@ func startServers(t *testing.T, n int) *servers {
 	t.Helper()
 	c := &servers{t: t}
 	var routes []string
-	addresses := freeAddresses(t, 4*n)
+	addresses := process.FreeAddresses(t, 4*n)
 	for i := range n {
 		a := addresses[4*i:]
 		c.all = append(c.all, &server{
@@ -81,31 +83,24 @@ func (s *server) configure(file string) {
 	s.t.Helper()
 	folder := s.t.TempDir()
 	text := strings.NewReplacer("0.0.0.0:4222", s.client, "0.0.0.0:8222", s.monitor, "0.0.0.0:6222", s.route, "0.0.0.0:7422", s.leaf).
-		Replace(readFile(s.t, deploy+file))
+		Replace(process.ReadFile(s.t, deploy+file))
 	s.config = filepath.Join(folder, file)
-	writeFile(s.t, s.config, text)
-	writeFile(s.t, filepath.Join(folder, "accounts.conf"), readFile(s.t, deploy+"accounts.conf"))
+	process.WriteFile(s.t, s.config, text)
+	process.WriteFile(s.t, filepath.Join(folder, "accounts.conf"), process.ReadFile(s.t, deploy+"accounts.conf"))
 	s.environment = append(passwords(), "NATS_SERVER_NAME="+s.name, "NATS_STORE_DIR="+filepath.Join(folder, "data"))
 }
 
 func (s *server) start() {
 	s.t.Helper()
-	s.program = start(s.t, s.environment, "nats-server", "-c", s.config)
-	s.logs = append(s.logs, s.program)
+	s.Process = process.StartWith(s.t, s.environment, "nats-server", "-c", s.config)
+	s.logs = append(s.logs, s.Process)
 }
 
-// healthy reports whether it is there and has all that the others have.
-func (s *server) healthy() error {
-	if err := get("http://" + s.monitor + "/healthz"); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
-	}
-	return nil
-}
-
+// awaitHealthy waits until each is there and has all that the others have.
 func (c *servers) awaitHealthy() {
 	c.t.Helper()
 	for _, s := range c.all {
-		eventually(c.t, s.name+" healthy", 60*time.Second, s.healthy)
+		s.AwaitReady("http://"+s.monitor+"/healthz", 60*time.Second)
 	}
 }
 
@@ -113,7 +108,7 @@ func (c *servers) awaitHealthy() {
 func (c *servers) roll(signal syscall.Signal) {
 	c.t.Helper()
 	for _, s := range c.all {
-		s.stop(signal)
+		s.Stop(signal)
 		s.start()
 		c.awaitHealthy()
 	}
@@ -147,7 +142,7 @@ func (c *servers) connect(user string, options ...nats.Option) (*nats.Conn, jets
 func (c *servers) violations() (lines []string) {
 	for _, s := range c.all {
 		for _, log := range s.logs {
-			lines = append(lines, linesWith(readFile(c.t, log.out), "Violation", "authentication error", "[FTL]")...)
+			lines = append(lines, linesWith(log.Output(), "Violation", "authentication error", "[FTL]")...)
 		}
 	}
 	return lines

@@ -17,6 +17,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // stored publishes events of two tenants, and returns the ids of acme's.
@@ -61,7 +62,7 @@ func publish(t *testing.T, b *bus.Bus, n int) (acme []string) {
 func makeTeamConsumer(t *testing.T, c *servers) {
 	t.Helper()
 	var consumer jetstream.ConsumerConfig
-	if err := json.Unmarshal([]byte(readFile(t, deploy+"team-acme.json")), &consumer); err != nil {
+	if err := json.Unmarshal([]byte(process.ReadFile(t, deploy+"team-acme.json")), &consumer); err != nil {
 		t.Fatal(err)
 	}
 	_, js := c.connect("operator")

@@ -22,6 +22,7 @@ import (
 	"github.com/switchhook/switchhook/services/missed-call/alerts"
 	missedcall "github.com/switchhook/switchhook/services/missed-call/live"
 	"github.com/switchhook/switchhook/services/missed-call/settings"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // hasty is a missed-call that takes over after a lease of seconds, so that this can be waited for. It is the test's own program,
@@ -89,7 +90,7 @@ func boxes(tenant, queue string) []string {
 // sender is a process of missed-call with receivers of its own, so that it is known who sent what.
 type sender struct {
 	number  int
-	program *program
+	program *process.Process
 	dead    bool
 }
 
@@ -132,13 +133,13 @@ func (k *killing) start() {
 		"HOOK", r.channel("webhook", "hook", signed), "CHAT", r.channel("slack", "chat", ""),
 		"NOC\n", r.channel("mattermost", "noc", "")+"\n", "GLOBEX", r.channel("webhook", "globex", signed),
 	).Replace(killed))
-	s.program = start(k.t, k.program, args...)
+	s.program = process.Start(k.t, k.program, args...)
 }
 
 // replace starts another process in place of one that is killed. What that one sent may still be read.
 func (k *killing) replace(s *sender) {
 	k.t.Helper()
-	s.program.stop(syscall.SIGKILL)
+	s.program.Stop(syscall.SIGKILL)
 	k.mu.Lock()
 	s.dead = true
 	k.mu.Unlock()
@@ -171,9 +172,9 @@ func (k *killing) arm(when phase, after int) {
 	defer k.mu.Unlock()
 	k.after = after
 	k.trap = func(s *sender) manner {
-		process := s.program.cmd.Process
+		program := s.program
 		kill := func() {
-			_ = process.Kill()
+			program.Stop(syscall.SIGKILL)
 			k.sprung <- s
 		}
 		switch when {

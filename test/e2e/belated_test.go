@@ -9,6 +9,7 @@ import (
 
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/pbxsim/ledger"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // course is how a call was told: its requests that make events, in the order in which they were sent.
@@ -32,7 +33,7 @@ func (n *books) courseOf(c *told) course {
 func readCourses(t *testing.T, path string) map[string]course {
 	t.Helper()
 	var text []byte
-	for line := range bytes.Lines([]byte(readFile(t, path))) {
+	for line := range bytes.Lines([]byte(process.ReadFile(t, path))) {
 		if bytes.HasPrefix(line, []byte(`{"type":"sent"`)) {
 			text = append(text, line...)
 		}

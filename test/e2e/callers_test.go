@@ -12,6 +12,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // callers are people who call in vain, each once, and what is told of them.
@@ -33,8 +34,8 @@ func newCallers(t *testing.T) *callers {
 func (c *callers) missedCall(yaml string) []string {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), "alerts.yaml")
-	writeFile(c.t, path, yaml)
-	a := freeAddresses(c.t, 2)
+	process.WriteFile(c.t, path, yaml)
+	a := process.FreeAddresses(c.t, 2)
 	return []string{"--config", path, "--nats", c.server.URL(), "--listen", a[0], "--admin-listen", a[1], "--log-level", "error"}
 }
 

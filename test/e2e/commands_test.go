@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/services/pbxsim/ledger"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 const commanded = `tenants:
@@ -36,40 +36,35 @@ const commanded = `tenants:
 type office struct {
 	*switchhook
 	config, ledger string
-	sim            *program
+	sim            *process.Process
 }
 
 func newOffice(t *testing.T, hostile ...string) *office {
 	t.Helper()
-	a := freeAddresses(t, 4)
+	a := process.FreeAddresses(t, 4)
 	o := &office{
 		switchhook: &switchhook{t: t, listen: a[0], admin: a[1], nats: a[2], data: t.TempDir()},
 		config:     filepath.Join(t.TempDir(), "switchhook.yaml"), ledger: filepath.Join(t.TempDir(), "ledger.jsonl"),
 	}
-	if err := os.WriteFile(o.config, []byte(strings.ReplaceAll(commanded, "ADDRESS", a[3])), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o.program = start(t, "standalone", "--config", o.config, "--listen", o.listen, "--admin-listen", o.admin,
+	process.WriteFile(t, o.config, strings.ReplaceAll(commanded, "ADDRESS", a[3]))
+	o.program = process.Start(t, "standalone", "--config", o.config, "--listen", o.listen, "--admin-listen", o.admin,
 		"--nats-listen", o.nats, "--data", o.data, "--log-level", "error")
 	o.awaitReady()
-	o.sim = start(t, "pbxsim", append([]string{
+	o.sim = process.Start(t, "pbxsim", append([]string{
 		"--config", o.config, "--serve", a[3], "--target", "http://" + o.listen, "--ledger", o.ledger, "--speed", "60",
 	}, hostile...)...)
-	bustest.Eventually(t, "the exchange to listen", func() bool {
-		c, err := net.Dial("tcp", a[3])
-		return err == nil && c.Close() == nil
-	})
+	o.sim.AwaitListening(a[3], 10*time.Second)
 	return o
 }
 
-func (o *office) pbxctl(args ...string) *program {
-	return start(o.t, "pbxctl", append(args, "--nats", "nats://"+o.nats, "--tenant", "acme")...)
+func (o *office) pbxctl(args ...string) *process.Process {
+	return process.Start(o.t, "pbxctl", append(args, "--nats", "nats://"+o.nats, "--tenant", "acme")...)
 }
 
 // dials ends the exchange and returns how many calls were made by command.
 func (o *office) dials() (n int) {
 	o.t.Helper()
-	o.sim.stop(syscall.SIGINT)
+	o.sim.Stop(syscall.SIGINT)
 	file, err := os.Open(o.ledger)
 	if err != nil {
 		o.t.Fatal(err)
@@ -106,9 +101,9 @@ func TestCallFromTheCommandLine(t *testing.T) {
 		t.Run(vendor, func(t *testing.T) {
 			o := newOffice(t)
 			call := o.pbxctl("call", "originate", number, "--vendor", vendor, "--extension", "100", "--as", "100", "--key", "once", "--wait", "20s")
-			call.wait(30 * time.Second)
+			call.Wait(30 * time.Second)
 			again := o.pbxctl("call", "originate", number, "--vendor", vendor, "--extension", "100", "--as", "100", "--key", "once", "--wait", "20s")
-			again.wait(30 * time.Second)
+			again.Wait(30 * time.Second)
 			b, err := bus.Connect(bus.Options{URL: "nats://" + o.nats, Name: t.Name(), Wait: true})
 			if err != nil {
 				t.Fatal(err)
@@ -120,7 +115,7 @@ func TestCallFromTheCommandLine(t *testing.T) {
 				return on >= 0 && on < len(states)-1
 			})
 			if n := o.dials(); n != 1 {
-				t.Errorf("want one dial for one key, have %d\n%s\n%s", n, call.tail(), again.tail())
+				t.Errorf("want one dial for one key, have %d\n%s\n%s", n, call.Tail(), again.Tail())
 			}
 		})
 	}
@@ -130,7 +125,7 @@ func TestCallFromTheCommandLine(t *testing.T) {
 func TestLostAnswerIsSettled(t *testing.T) {
 	o := newOffice(t, "--drop", "1")
 	call := o.pbxctl("call", "originate", "777888991", "--vendor", "ipex", "--extension", "100", "--as", "100", "--wait", "0")
-	call.wait(30 * time.Second)
+	call.Wait(30 * time.Second)
 	b, err := bus.Connect(bus.Options{URL: "nats://" + o.nats, Name: t.Name(), Wait: true})
 	if err != nil {
 		t.Fatal(err)

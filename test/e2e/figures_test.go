@@ -14,6 +14,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/event"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // The clocks of central Europe change at one o'clock UTC.
@@ -53,14 +54,14 @@ func testFigures(t *testing.T, seed uint64) {
 	}
 	r := newNight(t)
 	path := filepath.Join(t.TempDir(), "ledger.jsonl")
-	sim := start(t, "pbxsim", append([]string{
+	sim := process.Start(t, "pbxsim", append([]string{
 		"--config", r.config, "--ledger", path, "--seed", fmt.Sprint(seed), "--order", "clock", "--calls", share(10_000),
 		"--teams", share(15), "--start", nightfall,
 		"--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02",
 	}, r.args...)...)
 	lap("started")
-	sim.wait(10 * time.Minute)
-	said := strings.Split(strings.TrimSpace(sim.tail()), "\n")
+	sim.Wait(10 * time.Minute)
+	said := strings.Split(strings.TrimSpace(sim.Tail()), "\n")
 	lap("sent " + said[len(said)-1])
 	r.clock.tell(r.clock.now().Add(5 * time.Minute)) // wrap-ups end
 	if now := r.clock.now(); now.Before(moment(springForward).Add(time.Hour)) {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	agentstate "github.com/switchhook/switchhook/services/agent-state/live"
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // night is a time of telephony that arrives as it happened, but faster than it was: all services are there, and take the
@@ -76,11 +76,9 @@ func newNight(t *testing.T) *night {
 	t.Helper()
 	server := bustest.Start(t)
 	r := &night{bus: server.Bus(), crm: newCRM(t)}
-	text := strings.ReplaceAll(readFile(t, "testdata/figures.yaml"), "CRM", r.crm.url)
+	text := strings.ReplaceAll(process.ReadFile(t, "testdata/figures.yaml"), "CRM", r.crm.url)
 	r.config = filepath.Join(t.TempDir(), "figures.yaml")
-	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	process.WriteFile(t, r.config, text)
 	c, err := config.Load(r.config, func(c *config.Config) (*config.Config, error) { return c, nil })
 	if err != nil {
 		t.Fatal(err)

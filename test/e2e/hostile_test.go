@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // hostile is a receiver that fails at first.
@@ -103,7 +104,7 @@ func TestHostileReceivers(t *testing.T) {
 	if *long {
 		s.fails["dead"] = -1
 	}
-	start(t, "missed-call", s.missedCall(s.yaml(receive(t, &s.book, s.treat)))...)
+	process.Start(t, "missed-call", s.missedCall(s.yaml(receive(t, &s.book, s.treat)))...)
 	tick := time.NewTicker(100 * time.Millisecond)
 	for range 30 {
 		s.call("acme", "Sales")
@@ -206,15 +207,15 @@ func (s *siege) verifyQuarantine() {
 	if !maps.Equal(want, have) {
 		s.t.Errorf("want %v in the quarantine, have %v", want, have)
 	}
-	ls := start(s.t, "pbxctl", "quarantine", "ls", "--nats", s.server.URL())
-	ls.wait(time.Minute)
-	id, _, _ := strings.Cut(ls.out.String()[strings.Index(ls.out.String(), "\n")+1:], " ")
-	show := start(s.t, "pbxctl", "quarantine", "show", id, "--nats", s.server.URL())
-	show.wait(time.Minute)
-	if n := strings.Count(ls.out.String(), "channel gone: POST"); n != s.people {
-		s.t.Errorf("want %d lines about it, have\n%s", s.people, ls.tail())
+	ls := process.Start(s.t, "pbxctl", "quarantine", "ls", "--nats", s.server.URL())
+	ls.Wait(time.Minute)
+	id, _, _ := strings.Cut(ls.Output()[strings.Index(ls.Output(), "\n")+1:], " ")
+	show := process.Start(s.t, "pbxctl", "quarantine", "show", id, "--nats", s.server.URL())
+	show.Wait(time.Minute)
+	if n := strings.Count(ls.Output(), "channel gone: POST"); n != s.people {
+		s.t.Errorf("want %d lines about it, have\n%s", s.people, ls.Tail())
 	}
-	if text := show.out.String(); !slices.Contains(strings.Split(text, "\n"), "receiver  gone") || !strings.Contains(text, "+420777") {
+	if text := show.Output(); !slices.Contains(strings.Split(text, "\n"), "receiver  gone") || !strings.Contains(text, "+420777") {
 		s.t.Errorf("want the receiver and the number, have\n%s", text)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/vendors"
 	contactlookup "github.com/switchhook/switchhook/services/contact-lookup/live"
 	missedcall "github.com/switchhook/switchhook/services/missed-call/live"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // Ten thousand calls at six exchanges of two tenants, or four thousand in the short form, all by the same people, in the order
@@ -53,7 +53,7 @@ func testMissedCalls(t *testing.T, seed uint64) {
 func newMissedNight(t *testing.T, b *bus.Bus) *night {
 	t.Helper()
 	r := &night{bus: b, crm: newCRM(t), config: filepath.Join(t.TempDir(), "missed.yaml")}
-	writeFile(t, r.config, strings.ReplaceAll(readFile(t, "testdata/missed.yaml"), "CRM", r.crm.url))
+	process.WriteFile(t, r.config, strings.ReplaceAll(process.ReadFile(t, "testdata/missed.yaml"), "CRM", r.crm.url))
 	c := r.load(t)
 	r.tenants = c.Tenants
 	r.clock.tell(moment(nightfall))
@@ -87,13 +87,6 @@ func (r *night) load(t *testing.T) *config.Config {
 	return c
 }
 
-func writeFile(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // simulateExchanges lets each exchange have calls, and returns the ledger of all. The outside numbers of a simulation follow
 // from the region and the teams alone, so it is the same people who call everywhere.
 func (r *night) simulateExchanges(t *testing.T, b *bus.Bus, seed uint64) (path string) {
@@ -102,22 +95,21 @@ func (r *night) simulateExchanges(t *testing.T, b *bus.Bus, seed uint64) (path s
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := exchangesOf(readFile(t, r.config))
+	parts := exchangesOf(process.ReadFile(t, r.config))
 	order := newTurns(len(parts))
 	dir := t.TempDir()
-	var sims []*program
+	var sims []*process.Process
 	for i, part := range parts {
 		server := httptest.NewServer(order.handler(t, i, r.ingress(t, b, set[part.vendor])))
 		t.Cleanup(server.Close)
 		calls := map[string]string{"acme": share(2000), "globex": share(1000)}[part.tenant]
 		file := filepath.Join(dir, fmt.Sprint(i))
-		writeFile(t, file+".yaml", part.config)
-		sim := start(t, "pbxsim", "--config", file+".yaml", "--ledger", file+".jsonl", "--seed", fmt.Sprint(seed+uint64(i)),
+		process.WriteFile(t, file+".yaml", part.config)
+		sim := process.Start(t, "pbxsim", "--config", file+".yaml", "--ledger", file+".jsonl", "--seed", fmt.Sprint(seed+uint64(i)),
 			"--vendors", part.vendor, "--"+part.vendor, server.URL, "--order", "clock", "--calls", calls, "--teams", share(15),
 			"--start", nightfall, "--timeout", "1m", "--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
 		go func() {
-			err := <-sim.end
-			sim.end <- err
+			<-sim.Done()
 			order.leave(i)
 		}()
 		sims = append(sims, sim)
@@ -125,10 +117,10 @@ func (r *night) simulateExchanges(t *testing.T, b *bus.Bus, seed uint64) (path s
 	path = filepath.Join(dir, "ledger.jsonl")
 	var all strings.Builder
 	for i, sim := range sims {
-		sim.wait(10 * time.Minute)
-		all.WriteString(readFile(t, filepath.Join(dir, fmt.Sprint(i)+".jsonl")))
+		sim.Wait(10 * time.Minute)
+		all.WriteString(process.ReadFile(t, filepath.Join(dir, fmt.Sprint(i)+".jsonl")))
 	}
-	writeFile(t, path, all.String())
+	process.WriteFile(t, path, all.String())
 	return path
 }
 

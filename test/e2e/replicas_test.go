@@ -20,21 +20,22 @@ import (
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/agent-state/agents"
 	"github.com/switchhook/switchhook/services/pbxsim/ledger"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 const replicated = "testdata/replicas.yaml"
 
 // replica is one process of a service that derives events.
 type replica struct {
-	*program
+	*process.Process
 	name, admin string
 }
 
 func startReplica(t *testing.T, name, nats string) *replica {
 	t.Helper()
-	a := freeAddresses(t, 2)
+	a := process.FreeAddresses(t, 2)
 	r := &replica{name: name, admin: a[1]}
-	r.program = start(t, name, "--config", replicated, "--nats", nats, "--listen", a[0], "--admin-listen", a[1],
+	r.Process = process.Start(t, name, "--config", replicated, "--nats", nats, "--listen", a[0], "--admin-listen", a[1],
 		"--log-level", "error")
 	return r
 }
@@ -58,13 +59,6 @@ func (r *replica) published() int {
 		sum += n
 	}
 	return sum
-}
-
-func (r *replica) signal(signal syscall.Signal) {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(signal); err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // active returns which of the replicas publishes now.
@@ -92,33 +86,29 @@ func disturbed(t *testing.T, service string, server *bustest.Server) (ledger str
 	if *long {
 		rounds = 30
 	}
-	a := freeAddresses(t, 2)
-	start(t, "ingress-ipex", "--config", replicated, "--nats", server.URL(), "--listen", a[0], "--admin-listen", a[1],
+	a := process.FreeAddresses(t, 2)
+	process.Start(t, "ingress-ipex", "--config", replicated, "--nats", server.URL(), "--listen", a[0], "--admin-listen", a[1],
 		"--log-level", "error")
 	pair := []*replica{startReplica(t, service, server.URL()), startReplica(t, service, server.URL())}
 	ledger = filepath.Join(t.TempDir(), "ledger.jsonl")
 	forget(t, server)
-	sim := start(t, "pbxsim", "--config", replicated, "--vendors", "ipex", "--ipex", "http://"+a[0], "--wait", "30s",
+	sim := process.Start(t, "pbxsim", "--config", replicated, "--vendors", "ipex", "--ipex", "http://"+a[0], "--wait", "30s",
 		"--ledger", ledger, "--rate", "150", "--teams", "20", "--chaos", "duplicate=0.02,reorder=0.05,delay=0.05,malformed=0.02")
 	for range rounds {
 		killed := active(t, pair...)
-		pair[killed].stop(syscall.SIGKILL)
+		pair[killed].Stop(syscall.SIGKILL)
 		active(t, pair[1-killed]) // it takes over
 		pair[killed] = startReplica(t, service, server.URL())
 		bustest.Eventually(t, "the new replica to be there", func() bool { return pair[killed].published() >= 0 })
 		forget(t, server)
 
 		frozen := active(t, pair...)
-		pair[frozen].signal(syscall.SIGSTOP)
+		pair[frozen].Signal(syscall.SIGSTOP)
 		active(t, pair[1-frozen])
-		pair[frozen].signal(syscall.SIGCONT)
+		pair[frozen].Signal(syscall.SIGCONT)
 		active(t, pair...)
 	}
-	sim.stop(syscall.SIGINT)
-	if err := <-sim.end; err != nil {
-		t.Fatalf("want pbxsim to end well, have %v\n%s", err, sim.tail())
-	}
-	sim.end <- nil
+	sim.End(syscall.SIGINT, time.Minute)
 	return ledger
 }
 

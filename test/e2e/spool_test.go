@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -12,19 +13,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // spooling is an ingress with a spool, that can be started again in its folder.
 type spooling struct {
-	*program
+	*process.Process
 	t                           *testing.T
 	nats, listen, admin, folder string
 }
 
 func newSpooling(t *testing.T, nats string) *spooling {
 	t.Helper()
-	a := freeAddresses(t, 2)
+	a := process.FreeAddresses(t, 2)
 	s := &spooling{t: t, nats: nats, listen: a[0], admin: a[1], folder: filepath.Join(t.TempDir(), "spool")}
 	s.start()
 	return s
@@ -32,34 +33,25 @@ func newSpooling(t *testing.T, nats string) *spooling {
 
 func (s *spooling) start() {
 	s.t.Helper()
-	s.program = start(s.t, "ingress-ipex", "--config", "../../examples/switchhook.yaml", "--nats", "nats://"+s.nats,
+	s.Process = process.Start(s.t, "ingress-ipex", "--config", "../../examples/switchhook.yaml", "--nats", "nats://"+s.nats,
 		"--listen", s.listen, "--admin-listen", s.admin, "--spool", s.folder, "--log-level", "error")
 }
 
 // awaitReady waits until it is ready.
 func (s *spooling) awaitReady() {
 	s.t.Helper()
-	bustest.Eventually(s.t, "an ingress that is ready", func() bool {
-		response, err := http.Get("http://" + s.admin + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+	s.AwaitReady("http://"+s.admin+"/readyz", 10*time.Second)
 }
 
 // awaitDrained waits until JetStream has all that was in the spool of a program.
-func awaitDrained(p *program, admin string) {
-	p.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute) // many kills leave much
-	for tick := time.NewTicker(20 * time.Millisecond); metric(admin, "records") != 0; <-tick.C {
-		if time.Now().After(deadline) {
-			left := metric(admin, "records")
-			p.stop(syscall.SIGKILL)
-			p.t.Fatalf("want an empty spool, have %d records in it\n%s", left, p.tail())
+func awaitDrained(t *testing.T, p *process.Process, admin string) {
+	t.Helper()
+	process.Eventually(t, "an empty spool", 2*time.Minute, func() error { // many kills leave much
+		if left := metric(admin, "records"); left != 0 {
+			return fmt.Errorf("%d records in it\n%s", left, p.Tail())
 		}
-	}
+		return nil
+	})
 }
 
 // metric returns what a metric of the spool says, -1 while nobody answers.
@@ -102,16 +94,16 @@ func TestKillIngressWithSpool(t *testing.T) {
 	ingress := newSpooling(t, server.nats)
 	ingress.awaitReady()
 	ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
-	sim := start(t, "pbxsim", "--config", "../../examples/switchhook.yaml", "--vendors", "ipex", "--ipex", "http://"+ingress.listen,
+	sim := process.Start(t, "pbxsim", "--config", "../../examples/switchhook.yaml", "--vendors", "ipex", "--ipex", "http://"+ingress.listen,
 		"--ledger", ledger, "--wait", "30s", "--timeout", "3s", "--rate", "60", "--chaos", "duplicate=0.05,malformed=0.02")
 	written := 0
 	for range rounds {
 		pause(500 * time.Millisecond)
-		server.program.stop(syscall.SIGKILL)
+		server.program.Stop(syscall.SIGKILL)
 		pause(time.Second)
 		for range 1 + random.IntN(2) {
 			before := metric(ingress.admin, "written_total")
-			ingress.stop(syscall.SIGKILL)
+			ingress.Stop(syscall.SIGKILL)
 			ingress.start()
 			written += max(before, 0)
 			pause(500 * time.Millisecond)
@@ -120,19 +112,15 @@ func TestKillIngressWithSpool(t *testing.T) {
 		if random.IntN(2) == 0 { // else the next round may begin while what waited is being published
 			server.awaitReady()
 			pause(500 * time.Millisecond)
-			ingress.stop(syscall.SIGKILL)
+			ingress.Stop(syscall.SIGKILL)
 			ingress.start()
 		}
 	}
 	server.awaitReady()
-	sim.stop(syscall.SIGINT)
-	if err := <-sim.end; err != nil {
-		t.Fatalf("want pbxsim to end well, have %v\n%s", err, sim.tail())
-	}
-	sim.end <- nil
-	awaitDrained(ingress.program, ingress.admin)
+	sim.End(syscall.SIGINT, time.Minute)
+	awaitDrained(t, ingress.Process, ingress.admin)
 	server.verify(ledger)
-	if accepted := strings.Count(readFile(t, ledger), `"status":200`); accepted < 100*rounds || written < 20*rounds {
+	if accepted := strings.Count(process.ReadFile(t, ledger), `"status":200`); accepted < 100*rounds || written < 20*rounds {
 		t.Errorf("want load enough to meet a kill, have %d requests stored, %d of them in the spool at first", accepted, written)
 	}
 	if have, err := filepath.Glob(filepath.Join(ingress.folder, "*", "*.damaged-*")); err != nil || len(have) > 0 {

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // table is what each variant of an exchange tells, from the README of pbxsim: by fact, then by the head of the column.
@@ -12,7 +14,7 @@ func readTable(t *testing.T) table {
 	t.Helper()
 	all := table{}
 	var heads []string
-	for line := range strings.Lines(readFile(t, "../../services/pbxsim/README.md")) {
+	for line := range strings.Lines(process.ReadFile(t, "../../services/pbxsim/README.md")) {
 		cells := strings.Split(strings.Trim(strings.ReplaceAll(line, "`", ""), "| \n"), " | ")
 		switch {
 		case strings.HasPrefix(line, "| fact |"):

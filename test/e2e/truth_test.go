@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/services/pbxsim/ledger"
+	"github.com/switchhook/switchhook/test/process"
 )
 
 // story is what the ledger says of one tenant.
@@ -21,7 +22,7 @@ type story struct {
 func readLedger(t *testing.T, path string) map[string]*story {
 	t.Helper()
 	var text []byte
-	for line := range bytes.Lines([]byte(readFile(t, path))) {
+	for line := range bytes.Lines([]byte(process.ReadFile(t, path))) {
 		if !bytes.HasPrefix(line, []byte(`{"type":"sent"`)) {
 			text = append(text, line...)
 		}
