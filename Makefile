@@ -31,7 +31,7 @@ build: ## the programs, into bin/
 test: axe ## all tests, with the race detector
 	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/test/(e2e|browser|cluster)$$')
 	@# Not from the cache, which does not know of the programs that these tests build.
-	$(GO) test -race -timeout 15m -count 1 $$($(GO) list ./test/... | grep -E '/test/(e2e|browser)$$')
+	$(GO) test -race -timeout 15m -count 1 -p 2 $$($(GO) list ./test/... | grep -E '/test/(e2e|browser|cluster)$$')
 
 axe: bin/axe.min.js
 

@@ -53,7 +53,7 @@ func freeAddrs(n int) (addrs []string, err error) {
 
 func await(addr string) error {
 	deadline := time.Now().Add(10 * time.Second)
-	for {
+	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			return c.Close()
@@ -61,7 +61,6 @@ func await(addr string) error {
 		if time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 

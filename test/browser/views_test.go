@@ -97,6 +97,9 @@ func (w *window) isWholeBoard() {
 	} {
 		w.until(`document.querySelector(` + js(part) + `)`)
 	}
+	for _, who := range []string{".calllist .talking b", ".agent.onCall .doing"} {
+		w.until(`[...document.querySelectorAll(` + js(who) + `)].some((e) => e.textContent.includes("Petr Svoboda"))`)
+	}
 }
 
 func (w *window) press(key string) {
