@@ -22,7 +22,10 @@ type Section struct {
 // with "_file" after it. A number given for text is taken as it is written.
 //
 // It returns Problems, or nil. Files and variables are read anew each time.
-func (s *Section) Decode(into any) error {
+func (s *Section) Decode(into any) error { return s.Read(into).err() }
+
+// Read is Decode for who has more problems to add.
+func (s *Section) Read(into any) Problems {
 	d := decoder{src: s.src}
 	v := reflect.ValueOf(into).Elem()
 	fields := fieldsOf(v.Type())
@@ -32,7 +35,15 @@ func (s *Section) Decode(into any) error {
 	if s.node != nil {
 		d.structure(s.node, s.at, v, fields)
 	}
-	return d.problems.err()
+	return d.problems.sorted()
+}
+
+// Check returns a problem at a key, named as in Problem, unless something is ok.
+func (s *Section) Check(ok bool, path, format string, args ...any) Problems {
+	if ok {
+		return nil
+	}
+	return Problems{s.Problem(path, format, args...)}
 }
 
 // Problem returns a problem at the line of a key, named by a dotted path from the section such as "webhook.secret" or

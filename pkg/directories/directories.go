@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -112,26 +111,6 @@ func read(d *config.Directory) (settings, config.Problems) {
 		return nil, config.Problems{d.Problem("type", "unknown type %s, want one of %s", d.Type, strings.Join(Types(), ", "))}
 	}
 	return read(d)
-}
-
-// decode reads the keys of a directory's own.
-func decode(d *config.Directory, into any) config.Problems {
-	err := d.Decode(into)
-	if problems, ok := errors.AsType[config.Problems](err); ok {
-		return problems
-	}
-	if err != nil {
-		return config.Problems{{Message: err.Error()}}
-	}
-	return nil
-}
-
-// check returns a problem at a key unless something is ok.
-func check(d *config.Directory, ok bool, key, format string, args ...any) config.Problems {
-	if ok {
-		return nil
-	}
-	return config.Problems{d.Problem(key, format, args...)}
 }
 
 func digest(d *config.Directory, s settings) string {

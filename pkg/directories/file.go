@@ -30,14 +30,14 @@ type fileSettings struct {
 
 func readFile(d *config.Directory) (settings, config.Problems) {
 	s := fileSettings{Limit: defaultLimit}
-	problems := decode(d, &s)
+	problems := d.Read(&s)
 	if s.Format == "" {
 		s.Format = map[string]string{".csv": "csv", ".vcf": "vcard"}[strings.ToLower(filepath.Ext(s.Path))]
-		problems = append(problems, check(d, s.Path == "" || s.Format != "", "path", "want an ending of .csv or .vcf, or a format")...)
+		problems = append(problems, d.Check(s.Path == "" || s.Format != "", "path", "want an ending of .csv or .vcf, or a format")...)
 	} else {
-		problems = append(problems, check(d, s.Format == "csv" || s.Format == "vcard", "format", "want csv or vcard, have %q", s.Format)...)
+		problems = append(problems, d.Check(s.Format == "csv" || s.Format == "vcard", "format", "want csv or vcard, have %q", s.Format)...)
 	}
-	problems = append(problems, check(d, s.Limit > 0, "limit", "want at least 1")...)
+	problems = append(problems, d.Check(s.Limit > 0, "limit", "want at least 1")...)
 	return s, problems
 }
 

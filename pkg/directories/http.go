@@ -69,7 +69,7 @@ func defaultHTTP() httpSettings {
 
 func readHTTP(d *config.Directory) (settings, config.Problems) {
 	s := defaultHTTP()
-	problems := decode(d, &s)
+	problems := d.Read(&s)
 	if len(problems) == 0 {
 		problems = s.problems(d)
 	}
@@ -83,18 +83,18 @@ func (s httpSettings) open(d *config.Directory, log *slog.Logger) Directory {
 // problems checks what decoding cannot.
 func (s httpSettings) problems(d *config.Directory) config.Problems {
 	problems := slices.Concat(
-		check(d, s.Method == "" || s.Method == http.MethodGet || s.Method == http.MethodPost, "method", "want GET or POST"),
-		check(d, s.Timeout > 0, "timeout", "want more than 0s"),
-		check(d, s.Retries >= 0, "retries", "want at least 0"),
-		check(d, s.Limit > 0, "limit", "want at least 1"),
-		check(d, s.Basic.Username.IsZero() == s.Basic.Password.IsZero(), "basic", "want both username and password"),
+		d.Check(s.Method == "" || s.Method == http.MethodGet || s.Method == http.MethodPost, "method", "want GET or POST"),
+		d.Check(s.Timeout > 0, "timeout", "want more than 0s"),
+		d.Check(s.Retries >= 0, "retries", "want at least 0"),
+		d.Check(s.Limit > 0, "limit", "want at least 1"),
+		d.Check(s.Basic.Username.IsZero() == s.Basic.Password.IsZero(), "basic", "want both username and password"),
 	)
 	for name := range s.Secrets {
-		problems = append(problems, check(d, isPlaceholder(name) && !slices.Contains(placeholders(), name), "secrets",
+		problems = append(problems, d.Check(isPlaceholder(name) && !slices.Contains(placeholders(), name), "secrets",
 			"want names of letters, digits and underscores, none of %s", strings.Join(placeholders(), ", "))...)
 	}
 	for i, name := range s.Forms {
-		problems = append(problems, check(d, slices.Contains(phone.FormNames(), name), "forms",
+		problems = append(problems, d.Check(slices.Contains(phone.FormNames(), name), "forms",
 			"forms[%d]: want one of %s", i, strings.Join(phone.FormNames(), ", "))...)
 	}
 	problems = append(problems, s.placeholderProblems(d, "url", s.URL)...)
@@ -120,7 +120,7 @@ func (s httpSettings) placeholderProblems(d *config.Directory, key, text string,
 	}
 	slices.Sort(known)
 	for _, name := range template.Parse(text, isPlaceholder).Names() {
-		problems = append(problems, check(d, slices.Contains(known, name), key,
+		problems = append(problems, d.Check(slices.Contains(known, name), key,
 			"unknown placeholder {%s}, want one of %s", name, strings.Join(known, ", "))...)
 	}
 	return problems
@@ -134,13 +134,13 @@ func (s httpSettings) filledProblems(d *config.Directory) config.Problems {
 		u, err := url.Parse(template.Parse(text, isPlaceholder).URL(values))
 		return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 	}
-	problems := check(d, isAddress(s.URL), "url", "want an address that begins with https:// or http://")
+	problems := d.Check(isAddress(s.URL), "url", "want an address that begins with https:// or http://")
 	if s.Lookup != nil {
-		problems = append(problems, check(d, isAddress(s.Lookup.URL), "lookup.url", "want an address that begins with https:// or http://")...)
+		problems = append(problems, d.Check(isAddress(s.Lookup.URL), "lookup.url", "want an address that begins with https:// or http://")...)
 	}
 	if s.Body != "" && !s.isForm() {
 		body := template.Parse(s.Body, isPlaceholder).JSON(values)
-		problems = append(problems, check(d, json.Valid([]byte(body)), "body",
+		problems = append(problems, d.Check(json.Valid([]byte(body)), "body",
 			"is no JSON once it is filled in (for a form, have a header Content-Type: %s)", formType)...)
 	}
 	return problems

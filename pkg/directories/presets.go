@@ -18,10 +18,10 @@ func readBitrix24(d *config.Directory) (settings, config.Problems) {
 	var given struct {
 		Webhook config.Secret `yaml:"webhook,required"`
 	}
-	problems := decode(d, &given)
+	problems := d.Read(&given)
 	webhook := strings.TrimRight(given.Webhook.Reveal(), "/")
 	u, ok := address(webhook)
-	problems = append(problems, check(d, webhook == "" || ok, "webhook", "want the URL of an inbound webhook, https://….bitrix24.com/rest/…")...)
+	problems = append(problems, d.Check(webhook == "" || ok, "webhook", "want the URL of an inbound webhook, https://….bitrix24.com/rest/…")...)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -51,8 +51,8 @@ func readHubSpot(d *config.Directory) (settings, config.Problems) {
 		Portal string        `yaml:"portal"`
 		URL    string        `yaml:"url"`
 	}{URL: "https://api.hubapi.com"}
-	problems := append(decode(d, &given), checkAddress(d, given.URL)...)
-	problems = append(problems, check(d, strings.Trim(given.Portal, "0123456789") == "", "portal", "want the digits of the account's id")...)
+	problems := append(d.Read(&given), checkAddress(d, given.URL)...)
+	problems = append(problems, d.Check(strings.Trim(given.Portal, "0123456789") == "", "portal", "want the digits of the account's id")...)
 	s := defaultHTTP()
 	s.Secrets = map[string]config.Secret{"token": given.Token}
 	s.Headers = map[string]string{"Authorization": "Bearer {token}"}
@@ -92,8 +92,8 @@ func readPipedrive(d *config.Directory) (settings, config.Problems) {
 		Token   config.Secret `yaml:"token,required"`
 		URL     string        `yaml:"url"`
 	}
-	problems := decode(d, &given)
-	problems = append(problems, check(d, given.Company == "" || event.IsToken(given.Company), "company",
+	problems := d.Read(&given)
+	problems = append(problems, d.Check(given.Company == "" || event.IsToken(given.Company), "company",
 		"want the part of https://….pipedrive.com that is the company's")...)
 	company := "https://" + given.Company + ".pipedrive.com"
 	if given.URL == "" {
@@ -129,12 +129,12 @@ func readRaynet(d *config.Directory) (settings, config.Problems) {
 		Entity   string        `yaml:"entity"`
 		URL      string        `yaml:"url"`
 	}{Entity: "person", URL: "https://app.raynet.cz"}
-	problems := append(decode(d, &given), checkAddress(d, given.URL)...)
-	problems = append(problems, check(d, event.IsToken(strings.ToLower(given.Instance)) || given.Instance == "", "instance",
+	problems := append(d.Read(&given), checkAddress(d, given.URL)...)
+	problems = append(problems, d.Check(event.IsToken(strings.ToLower(given.Instance)) || given.Instance == "", "instance",
 		"want the name of the instance as it stands in its address")...)
 	entities := raynetEntities()
 	fields, known := entities[given.Entity]
-	problems = append(problems, check(d, known, "entity", "want person, company or lead")...)
+	problems = append(problems, d.Check(known, "entity", "want person, company or lead")...)
 	base := trimSlash(given.URL)
 	s := defaultHTTP()
 	s.Basic = basicSettings{given.Username, given.APIKey}
@@ -186,5 +186,5 @@ func address(s string) (*url.URL, bool) {
 
 func checkAddress(d *config.Directory, s string) config.Problems {
 	_, ok := address(s)
-	return check(d, ok && !strings.ContainsAny(s, "{}"), "url", "want an address that begins with https:// or http://")
+	return d.Check(ok && !strings.ContainsAny(s, "{}"), "url", "want an address that begins with https:// or http://")
 }

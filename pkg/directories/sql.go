@@ -37,14 +37,14 @@ type sqlSettings struct {
 
 func readSQL(d *config.Directory) (settings, config.Problems) {
 	s := sqlSettings{Pool: 4, StatementTimeout: time.Second, Limit: defaultLimit}
-	problems := decode(d, &s)
-	problems = append(problems, check(d, s.Pool > 0, "pool", "want at least 1")...)
-	problems = append(problems, check(d, s.StatementTimeout >= time.Millisecond, "statement_timeout", "want at least 1ms")...)
-	problems = append(problems, check(d, s.Limit > 0, "limit", "want at least 1")...)
+	problems := d.Read(&s)
+	problems = append(problems, d.Check(s.Pool > 0, "pool", "want at least 1")...)
+	problems = append(problems, d.Check(s.StatementTimeout >= time.Millisecond, "statement_timeout", "want at least 1ms")...)
+	problems = append(problems, d.Check(s.Limit > 0, "limit", "want at least 1")...)
 	if !s.URL.IsZero() {
 		// What the library says of it can show parts of it.
 		c, err := pgxpool.ParseConfig(s.URL.Reveal())
-		if problems = append(problems, check(d, err == nil, "url", "want postgres://user:password@host/database")...); err == nil {
+		if problems = append(problems, d.Check(err == nil, "url", "want postgres://user:password@host/database")...); err == nil {
 			s.Server, s.Database = c.ConnConfig.Host+":"+strconv.Itoa(int(c.ConnConfig.Port)), c.ConnConfig.Database
 			s.pool = c
 		}
@@ -61,11 +61,11 @@ func (s sqlSettings) queryProblems(d *config.Directory) config.Problems {
 	case s.Query == "":
 		return nil
 	case err != nil || slices.Contains(args, any(nil)):
-		return check(d, false, "query", "unknown parameter, want @e164, @digits, @significant, @national, @forms, or $1")
+		return d.Check(false, "query", "unknown parameter, want @e164, @digits, @significant, @national, @forms, or $1")
 	case len(args) > 0 && positional:
-		return check(d, false, "query", "want either $1 or parameters by name, not both")
+		return d.Check(false, "query", "want either $1 or parameters by name, not both")
 	default:
-		return check(d, len(args) > 0 || positional, "query", "asks for no number: want @e164 or another of its forms in it")
+		return d.Check(len(args) > 0 || positional, "query", "asks for no number: want @e164 or another of its forms in it")
 	}
 }
 

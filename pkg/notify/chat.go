@@ -44,12 +44,12 @@ func readTeams(s *config.Channel) (settings, config.Problems) { return readHook(
 
 func readHook(src *config.Channel, post func(context.Context, *http.Client, string, Message) error) (settings, config.Problems) {
 	s := hookSettings{Timeout: defaultTimeout, post: post}
-	problems := decode(src, &s)
+	problems := src.Read(&s)
 	if len(problems) > 0 {
 		return s, problems
 	}
 	s.wire, problems = newWire(src, s.CAFile, s.Timeout)
-	return s, append(problems, check(src, isAddress(s.URL.Reveal()), "url", wantAddress)...)
+	return s, append(problems, src.Check(isAddress(s.URL.Reveal()), "url", wantAddress)...)
 }
 
 func (s hookSettings) open(src *config.Channel, _ TokenSource) Channel {
@@ -131,15 +131,15 @@ type telegramSettings struct {
 
 func readTelegram(src *config.Channel) (settings, config.Problems) {
 	s := telegramSettings{URL: "https://api.telegram.org", Timeout: defaultTimeout}
-	problems := decode(src, &s)
+	problems := src.Read(&s)
 	if len(problems) > 0 {
 		return s, problems
 	}
 	s.wire, problems = newWire(src, s.CAFile, s.Timeout)
 	return s, slices.Concat(
 		problems,
-		check(src, isTelegramToken(s.Token.Reveal()), "token", "want what BotFather gave: digits, a colon, and letters, digits, - and _"),
-		check(src, isAddress(s.URL), "url", wantAddress),
+		src.Check(isTelegramToken(s.Token.Reveal()), "token", "want what BotFather gave: digits, a colon, and letters, digits, - and _"),
+		src.Check(isAddress(s.URL), "url", wantAddress),
 	)
 }
 

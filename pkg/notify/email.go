@@ -49,7 +49,7 @@ type emailSettings struct {
 
 func readEmail(src *config.Channel) (settings, config.Problems) {
 	s := emailSettings{TLS: startTLS, Timeout: 30 * time.Second}
-	problems := decode(src, &s)
+	problems := src.Read(&s)
 	if len(problems) > 0 {
 		return s, problems
 	}
@@ -58,11 +58,11 @@ func readEmail(src *config.Channel) (settings, config.Problems) {
 	s.wire, problems = newWire(src, s.CAFile, s.Timeout)
 	problems = slices.Concat(
 		problems,
-		check(src, ports[s.TLS] > 0, "tls", "want starttls, implicit or none"),
-		check(src, s.TLS != noTLS || isLoopback(s.Host), "tls", "none is for a server on this machine only, such as 127.0.0.1"),
-		check(src, ports[s.TLS] == 0 || s.Port > 0 && s.Port < 1<<16, "port", "want 1 to 65535"),
-		check(src, s.Username.IsZero() == s.Password.IsZero(), "username", "want both username and password"),
-		check(src, len(s.To) > 0, "to", "want at least one address"),
+		src.Check(ports[s.TLS] > 0, "tls", "want starttls, implicit or none"),
+		src.Check(s.TLS != noTLS || isLoopback(s.Host), "tls", "none is for a server on this machine only, such as 127.0.0.1"),
+		src.Check(ports[s.TLS] == 0 || s.Port > 0 && s.Port < 1<<16, "port", "want 1 to 65535"),
+		src.Check(s.Username.IsZero() == s.Password.IsZero(), "username", "want both username and password"),
+		src.Check(len(s.To) > 0, "to", "want at least one address"),
 	)
 	var err error
 	if s.from, err = netmail.ParseAddress(s.From); err != nil {

@@ -145,7 +145,7 @@ type wire struct {
 // newWire checks the settings and reads the file of certificates. Every type has the keys ca_file and timeout.
 func newWire(s *config.Channel, caFile string, timeout time.Duration) (wire, config.Problems) {
 	w := wire{CAFile: caFile, Timeout: timeout}
-	problems := check(s, timeout > 0, "timeout", "want more than 0s")
+	problems := s.Check(timeout > 0, "timeout", "want more than 0s")
 	if caFile == "" {
 		return w, problems
 	}
@@ -154,7 +154,7 @@ func newWire(s *config.Channel, caFile string, timeout time.Duration) (wire, con
 	if err != nil {
 		return w, append(problems, s.Problem("ca_file", "%v", err))
 	}
-	return w, append(problems, check(s, w.roots.AppendCertsFromPEM(pem), "ca_file", "has no certificate in PEM")...)
+	return w, append(problems, s.Check(w.roots.AppendCertsFromPEM(pem), "ca_file", "has no certificate in PEM")...)
 }
 
 // isAddress reports whether that is an address that can be asked by HTTP.

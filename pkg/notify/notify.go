@@ -145,26 +145,6 @@ func read(s *config.Channel) (settings, config.Problems) {
 	return read(s)
 }
 
-// decode reads the keys of a channel's own.
-func decode(s *config.Channel, into any) config.Problems {
-	err := s.Decode(into)
-	if problems, ok := errors.AsType[config.Problems](err); ok {
-		return problems
-	}
-	if err != nil {
-		return config.Problems{{Message: err.Error()}}
-	}
-	return nil
-}
-
-// check returns a problem at a key unless something is ok.
-func check(s *config.Channel, ok bool, key, message string) config.Problems {
-	if ok {
-		return nil
-	}
-	return config.Problems{s.Problem(key, "%s", message)}
-}
-
 func digest(s *config.Channel, set settings) string {
 	data, err := json.Marshal([]any{s.Tenant.Name, s.Type, s.Name, set})
 	if err != nil {

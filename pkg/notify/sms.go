@@ -28,15 +28,15 @@ type smsSettings struct {
 
 func readSMS(src *config.Channel) (settings, config.Problems) {
 	s := smsSettings{URL: "https://sms-api.voipex.io/SMS", Timeout: defaultTimeout}
-	problems := decode(src, &s)
+	problems := src.Read(&s)
 	if len(problems) > 0 {
 		return s, problems
 	}
 	s.wire, problems = newWire(src, s.CAFile, s.Timeout)
 	problems = slices.Concat(
 		problems,
-		check(src, isAddress(s.URL), "url", wantAddress),
-		check(src, phone.Parse(s.To, src.Tenant.Region).Kind == phone.Outside, "to", "want a number such as +420777888999"),
+		src.Check(isAddress(s.URL), "url", wantAddress),
+		src.Check(phone.Parse(s.To, src.Tenant.Region).Kind == phone.Outside, "to", "want a number such as +420777888999"),
 	)
 	var exchanges []string
 	for _, e := range src.Tenant.Exchanges {

@@ -33,7 +33,7 @@ type webhookSettings struct {
 
 func readWebhook(src *config.Channel) (settings, config.Problems) {
 	s := webhookSettings{Timeout: defaultTimeout}
-	problems := decode(src, &s)
+	problems := src.Read(&s)
 	if len(problems) > 0 {
 		return s, problems
 	}
@@ -41,9 +41,9 @@ func readWebhook(src *config.Channel) (settings, config.Problems) {
 	s.wire, problems = newWire(src, s.CAFile, s.Timeout)
 	return s, slices.Concat(
 		problems,
-		check(src, isAddress(s.URL.Reveal()), "url", wantAddress),
-		check(src, signingKey(s.Secret) != nil, "secret", want),
-		check(src, s.PreviousSecret.IsZero() || signingKey(s.PreviousSecret) != nil, "previous_secret", want),
+		src.Check(isAddress(s.URL.Reveal()), "url", wantAddress),
+		src.Check(signingKey(s.Secret) != nil, "secret", want),
+		src.Check(s.PreviousSecret.IsZero() || signingKey(s.PreviousSecret) != nil, "previous_secret", want),
 	)
 }
 
