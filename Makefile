@@ -22,7 +22,7 @@ SERVICES := $(notdir $(patsubst %/main.go,%,$(wildcard services/*/main.go)))
 check: generate-check breaking lint arch build test k8s-lint ## everything that CI demands
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the programs, into bin/
 	@mkdir -p bin

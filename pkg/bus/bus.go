@@ -46,12 +46,13 @@ type Options struct {
 
 // Bus is a connection to NATS. It is safe for concurrent use.
 type Bus struct {
-	nc     *nats.Conn
-	where  string // the server's URL, without credentials
-	js     jetstream.JetStream
-	log    *slog.Logger
-	commit *committer
-	health health
+	nc      *nats.Conn
+	where   string // the server's URL, without credentials
+	js      jetstream.JetStream
+	log     *slog.Logger
+	commit  *committer
+	health  health
+	absence absence
 
 	metrics  metrics
 	observed observed
@@ -61,6 +62,9 @@ type Bus struct {
 // Connect connects, and reconnects without end. While it is not connected, whatever is tried is fault.Unavailable.
 func Connect(o Options) (*Bus, error) {
 	where, err := redact(o.URL)
+	if err == nil && o.InProcess == nil {
+		err = checkURLs(o.URL)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "connect to NATS: %w", err)
 	}
@@ -118,15 +122,22 @@ func (b *Bus) connection(o Options) []nats.Option {
 				b.log.Warn("disconnected from NATS, reconnecting", "err", err)
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { b.absence.note(err) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
+			b.absence.end()
 			b.log.Info("reconnected to NATS", "server", nc.ConnectedUrlRedacted())
 		}),
 		nats.ConnectHandler(func(nc *nats.Conn) {
+			b.absence.end()
 			if o.InProcess == nil { // else there is no URL
 				b.log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted())
 			}
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			if !nc.IsConnected() { // it comes at each attempt
+				b.absence.note(err)
+				return
+			}
 			b.log.Warn("NATS reports an error", "err", err)
 		}),
 	}

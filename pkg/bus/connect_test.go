@@ -8,21 +8,26 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+	"github.com/oklog/run"
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
+	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
 // serveNATS starts a server with a configuration, in which LISTEN and DATA stand for an address and a folder of its own. reload
@@ -90,6 +95,83 @@ func TestConnectWithPassword(t *testing.T) {
 	bustest.Eventually(t, "it is refused still", func() bool { return time.Now().After(late) })
 	reload(fmt.Sprintf(text, "hunter2"))
 	bustest.Eventually(t, "it is back", func() bool { return b.EnsureStreams(t.Context(), bustest.Streams) == nil })
+}
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// A service that is not let in says why, once, and nobody else does; nor that a server which is no more is away.
+func TestConnectSaysWhy(t *testing.T) {
+	address, _ := serveNATS(t, `listen: "LISTEN", jetstream {store_dir: "DATA"}, authorization {users: [{user: u, password: p}]}`)
+	gone := "127.0.0.1:1"
+	tests := map[string]struct{ url, want string }{
+		"wrong password": {"nats://u:wrong@" + address, "nats: Authorization Violation"},
+		"nobody there":   {"nats://" + gone, "connection refused"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var log logged
+			b, err := bus.Connect(bus.Options{URL: test.url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			table := bus.NewTable(b, bus.TableOptions{Bucket: "pbx_test", Replicas: bustest.Replicas}, func() *pbxv1.AgentStatus { return nil })
+			bustest.Run(t, func(g *run.Group) {
+				g.Add(b.Maintain(func() config.Streams { return bustest.Streams }))
+				g.Add(b.Follow(bus.Following{Name: "test", Handle: func(bus.Stored[*pbxv1.Event]) {}}))
+				g.Add(table.Maintain())
+			})
+			bustest.Eventually(t, "the reason", func() bool { return strings.Contains(log.String(), test.want) })
+			late := time.Now().Add(3 * time.Second) // by when each has tried more than once
+			bustest.Eventually(t, "more attempts", func() bool { return time.Now().After(late) })
+			if n := strings.Count(log.String(), test.want); n != 1 || strings.Contains(log.String(), "outbound buffer") {
+				t.Errorf("want the reason once, and nothing of buffers, have\n%s", log.String())
+			}
+			b.Close()
+		})
+	}
+}
+
+func TestConnectRefuses(t *testing.T) {
+	for _, url := range []string{"", "foo://host", "nats://host,", "nats://host,http://other"} {
+		if _, err := bus.Connect(bus.Options{URL: url}); !fault.Is(err, fault.Invalid) {
+			t.Errorf("URL %q: want it refused, have %v", url, err)
+		}
+	}
+}
+
+// A server without JetStream is named as what it is.
+func TestNoJetStream(t *testing.T) {
+	address, _ := serveNATS(t, `listen: "LISTEN"`)
+	b, err := bus.Connect(bus.Options{URL: "nats://" + address, Wait: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	errs := []error{b.EnsureStreams(t.Context(), bustest.Streams)}
+	for _, err := range b.Events(t.Context(), bus.Filter{}) {
+		errs = append(errs, err)
+	}
+	for _, err := range errs {
+		if err == nil || strings.Count(err.Error(), "no JetStream at the NATS server") != 1 || !fault.Is(err, fault.Unavailable) {
+			t.Errorf("want it said once that there is no JetStream, have %v", err)
+		}
+	}
 }
 
 // Answers to a service come to an inbox by its name, and its server may forbid it all others.

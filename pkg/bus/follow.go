@@ -38,7 +38,7 @@ func (b *Bus) Follow(f Following) (execute func() error, interrupt func(error)) 
 					return nil
 				}
 				// A stream that is not there yet is made by somebody in a moment.
-				if !errors.Is(err, jetstream.ErrStreamNotFound) && err.Error() != complaint {
+				if !errors.Is(err, jetstream.ErrStreamNotFound) && !isAway(err) && err.Error() != complaint {
 					complaint = err.Error()
 					b.log.Warn("following broke, opening it again", "follower", f.Name, "behind", l.last, "err", err)
 				}

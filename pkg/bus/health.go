@@ -92,7 +92,7 @@ func (b *Bus) Maintain(streams func() config.Streams) (execute func() error, int
 // maintain ensures the streams when they are not known to be as wanted, and probes. A stream that is gone is made again.
 func (b *Bus) maintain(ctx context.Context, want config.Streams, ensured *config.Streams) error {
 	if !b.nc.IsConnected() {
-		return fault.New(fault.Unavailable, "not connected to NATS at %s", b.where)
+		return b.away()
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeEvery)
 	defer cancel()
@@ -115,8 +115,11 @@ func (b *Bus) maintain(ctx context.Context, want config.Streams, ensured *config
 
 // complain logs an error once for as long as it stays the same, and returns what it logged.
 func complain(log *slog.Logger, err error, last string) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return ""
+	case isAway(err):
+		return last
 	}
 	if err.Error() != last {
 		log.Warn("JetStream is not ready, trying again", "err", err)

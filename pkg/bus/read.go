@@ -28,7 +28,7 @@ type Stored[T any] struct {
 type Filter struct {
 	Subject string    // a subject with wildcards; empty: all
 	Since   time.Time // when it was stored; zero: from the beginning
-	Follow  bool      // wait for what comes next; else stop at the end
+	Follow  bool      // wait for what comes next, and for a stream that is not there yet; else stop at the end
 }
 
 // Events reads the event stream in order, without a trace on the server. It ends with the context, or at the end of the
@@ -66,6 +66,14 @@ func read[T proto.Message](
 ) iter.Seq2[Stored[T], error] {
 	return func(yield func(Stored[T], error) bool) {
 		r, err := b.open(ctx, stream, all, f)
+		for f.Follow && fault.Is(err, fault.NotFound) { // whoever makes the stream is about to
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(restart):
+			}
+			r, err = b.open(ctx, stream, all, f)
+		}
 		if err != nil {
 			yield(Stored[T]{}, err)
 			return
@@ -149,7 +157,7 @@ func (b *Bus) open(ctx context.Context, stream, all string, f Filter) (*reader, 
 		return nil, fault.New(fault.NotFound, "%s: there is none on this server yet", doing)
 	}
 	if err != nil {
-		return nil, unavailable(doing, err)
+		return nil, unavailable(doing, noJetStream(err))
 	}
 	info, err := consumer.Info(ctx)
 	if err != nil {

@@ -23,6 +23,17 @@ func redact(urls string) (string, error) {
 	return strings.Join(list, ","), nil
 }
 
+// checkURLs refuses what cannot be a list of servers: nats.go would go on trying.
+func checkURLs(urls string) error {
+	for raw := range strings.SplitSeq(urls, ",") {
+		raw = strings.TrimSpace(raw)
+		if raw == "" || strings.Contains(raw, "://") && scheme(raw) == "" {
+			return errors.New("want a server such as nats://host:4222 (or tls, ws, wss), or several, separated by commas")
+		}
+	}
+	return nil
+}
+
 // scheme returns how a URL begins, if it is one of those that NATS knows.
 func scheme(raw string) string {
 	for _, known := range []string{"nats://", "tls://", "ws://", "wss://"} {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/switchhook/switchhook/pkg/config"
@@ -32,7 +33,7 @@ const commandsMaxAge = 10 * time.Minute
 // does not set itself, such as a limit in bytes that an operator chose or what a newer version has set, it leaves alone, so
 // versions can run side by side. Several processes may do it at once.
 func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
-	return errors.Join(
+	err := errors.Join(
 		b.ensureStream(ctx, EventStream, func(s *jetstream.StreamConfig) {
 			describe(s, "Events of telephone calls, as reported and as derived")
 			take(s, event.Root+".>")
@@ -69,6 +70,18 @@ func (b *Bus) EnsureStreams(ctx context.Context, c config.Streams) error {
 			s.AllowDirect = true
 		}),
 	)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return unavailable("make sure that the streams exist", noJetStream(err))
+	}
+	return err
+}
+
+// noJetStream says what it means that nobody answers in JetStream's place; it returns other errors as they are.
+func noJetStream(err error) error {
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("no JetStream at the NATS server: it is not enabled, or not there yet (%w)", nats.ErrNoResponders)
+	}
+	return err
 }
 
 // describe describes a stream that nobody has described.

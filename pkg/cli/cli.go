@@ -53,11 +53,21 @@ func Run(ctx context.Context, cmd *cobra.Command, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", executed.CommandPath(), err)
-	if _, usage := errors.AsType[*usageError](err); usage || isCobraUsage(err) {
-		return ExitUsage
+	path := executed.CommandPath()
+	_, usage := errors.AsType[*usageError](err)
+	switch {
+	case usage:
+		fmt.Fprintf(stderr, "%s: %v\n", path, err)
+	case isCobraUsage(err):
+		if strings.Contains(err.Error(), " arg(s)") {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSuffix(executed.UseLine(), " [flags]"))
+		}
+		fmt.Fprintf(stderr, "%s: %v; see %s --help\n", path, err, path)
+	default:
+		fmt.Fprintf(stderr, "%s: %v\n", path, err)
+		return ExitFailure
 	}
-	return ExitFailure
+	return ExitUsage
 }
 
 // isCobraUsage recognises what cobra itself refuses, which it does not mark.

@@ -187,7 +187,7 @@ type region string
 
 func (r *region) UnmarshalText(text []byte) error {
 	if !phone.KnownRegion(string(text)) {
-		return fmt.Errorf("want a region of two capital letters such as CZ, have %q", text)
+		return fmt.Errorf("want a region whose numbers are known, in two capital letters such as CZ, have %q", text)
 	}
 	*r = region(text)
 	return nil

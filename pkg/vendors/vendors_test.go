@@ -138,7 +138,7 @@ func TestProblems(t *testing.T) {
 		"9: " + acme + "[2].webhook.password: is empty\n" +
 		"9: " + acme + "[2].webhook: unknown key passwort, did you mean password?\n" +
 		"11: " + acme + "[3].webhook.secret: is missing\n" +
-		"13: tenants[1].region: want a region of two capital letters such as CZ, have \"Slovakia\"\n" +
+		"13: tenants[1].region: want a region whose numbers are known, in two capital letters such as CZ, have \"Slovakia\"\n" +
 		"15: " + globex + `[0].vendor: "somebody" is no vendor that can be connected: want one of ipex, mcn, xvb` + "\n" +
 		"20: " + globex + "[2].webhook: has the account_id and secret of mcn/globex/mcn: requests could not be told apart"
 	if have := strings.ReplaceAll(problems.Error(), path+":", ""); want != have {

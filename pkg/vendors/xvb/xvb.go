@@ -45,17 +45,21 @@ func (s *Settings) token() string {
 	return cmp.Or(s.Webhook.AccessCode.Reveal(), s.Webhook.CRMToken.Reveal())
 }
 
-func (s *Settings) check(c *config.Exchange) error {
-	var errs []error
-	if s.Webhook.AccessCode.IsZero() == s.Webhook.CRMToken.IsZero() {
-		errs = append(errs, c.Problem("webhook", "want either access_code or crm_token"))
-	}
+// read reads the settings of an exchange, and returns all that is wrong with them.
+func (s *Settings) read(c *config.Exchange) error {
+	problems := c.Read(s)
+	unread := slices.ContainsFunc(problems, func(p config.Problem) bool { // a token that could not be read is not missing
+		return strings.Contains(p.Message, ".webhook.access_code") || strings.Contains(p.Message, ".webhook.crm_token")
+	})
+	problems = append(problems, c.Check(unread || s.Webhook.AccessCode.IsZero() != s.Webhook.CRMToken.IsZero(),
+		"webhook", "want either access_code or crm_token")...)
 	secret := s.Webhook.PathSecret.Reveal()
-	if secret != "" && (len(secret) < minPathSecret || strings.Contains(secret, "/")) {
-		errs = append(errs, c.Problem("webhook.path_secret",
-			"want one segment of a path, of at least %d characters", minPathSecret))
+	problems = append(problems, c.Check(secret == "" || len(secret) >= minPathSecret && !strings.Contains(secret, "/"),
+		"webhook.path_secret", "want one segment of a path, of at least %d characters", minPathSecret)...)
+	if len(problems) > 0 {
+		return problems
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Vendor is the dialect with its exchanges.
@@ -78,7 +82,7 @@ func New(configured []*config.Exchange) (*Vendor, error) {
 	var errs []error
 	for _, c := range configured {
 		e := &exchange{origin: c.Origin(), region: c.Tenant.Region, location: c.Tenant.Location}
-		errs = append(errs, c.Decode(&e.settings), e.settings.check(c))
+		errs = append(errs, e.settings.read(c))
 		e.token = webhook.NewCredential(e.settings.token())
 		if secret := e.settings.Webhook.PathSecret; !secret.IsZero() {
 			segment := webhook.NewCredential(secret.Reveal())

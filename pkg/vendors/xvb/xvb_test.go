@@ -240,6 +240,24 @@ func messages(err error) string {
 	return message
 }
 
+func TestTokenUnreadable(t *testing.T) {
+	c, err := config.Parse([]byte(`
+tenants:
+  - name: acme
+    region: RU
+    exchanges:
+      - vendor: xvb
+        webhook: {access_code_file: missing}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = xvb.New(c.Tenants[0].Exchanges)
+	if err == nil || !strings.Contains(err.Error(), "access_code_file") || strings.Contains(err.Error(), "crm_token") {
+		t.Errorf("want the file named that cannot be read, and nothing else, have %v", err)
+	}
+}
+
 func TestEveryProblemAtOnce(t *testing.T) {
 	c, err := config.Parse([]byte(`
 tenants:

@@ -125,12 +125,18 @@ func (a *app) audit(cmd *cobra.Command, out *bufio.Writer, f bus.Filter, asJSON 
 	if asJSON {
 		show = auditEncoder(out)
 	}
-	return read(a, cmd, b.Audited, f, func(s audited) error {
+	empty := true
+	err = read(a, cmd, b.Audited, f, func(s audited) error {
+		empty = false
 		if err := show(s); err != nil || !f.Follow {
 			return err
 		}
 		return out.Flush()
 	})
+	if err == nil && empty && !f.Follow && !asJSON {
+		_, err = fmt.Fprintln(out, "no commands")
+	}
+	return err
 }
 
 func auditEncoder(out io.Writer) func(audited) error {

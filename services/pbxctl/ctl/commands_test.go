@@ -95,7 +95,13 @@ func TestAudit(t *testing.T) {
 	}
 	o := world()
 	o.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
-	run(t, o, "commands", "audit", "--tenant", "acme").want(t, 0, "", "")
+	run(t, o, "commands", "audit", "--tenant", "acme").want(t, 0, "no commands\n", "")
+}
+
+func TestAuditEmpty(t *testing.T) {
+	start(t)
+	run(t, world(), "commands", "audit", "--tenant", "acme").want(t, 0, "no commands\n", "")
+	run(t, world(), "commands", "audit", "--tenant", "acme", "--json").want(t, 0, "", "")
 }
 
 func TestAuditJSON(t *testing.T) {

@@ -245,7 +245,7 @@ func TestConfigCheck(t *testing.T) {
 	run(t, world(), "config", "check", "testdata/switchhook.yaml").want(t, 0, "", "")
 	r := run(t, world(), "config", "check", "testdata/broken.yaml")
 	r.want(t, 1, "", "testdata/broken.yaml:3: ")
-	want := `testdata/broken.yaml:3: tenants[0].region: want a region of two capital letters such as CZ, have "cz"
+	want := `testdata/broken.yaml:3: tenants[0].region: want a region whose numbers are known, in two capital letters such as CZ, have "cz"
 testdata/broken.yaml:6: tenants[0].exchanges[0].webhook.password: is missing
 testdata/broken.yaml:7: tenants[0].exchanges[1].vendor: "avaya" is no vendor that can be connected: want one of ipex, mcn, xvb
 pbxctl config check: testdata/broken.yaml: problems found: 3

@@ -50,7 +50,7 @@ protocol buffers. A message that is no event is reported on stderr.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.subject, "subject", event.Root+".>", "`pattern` that the events' subjects match")
 	flags.Var(&f.since, "since", "how far back to begin, such as 15m, 24h or 7d")
-	flags.BoolVarP(&f.follow, "follow", "f", false, "wait for what comes next, until interrupted")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "wait for what comes next, and for a stream that is not there yet, until interrupted")
 	flags.BoolVar(&f.json, "json", false, "print JSON lines")
 	complete(cmd, "subject", patterns()...)
 	complete(cmd, "since", "15m", "1h", "24h", "7d", "all")

@@ -57,7 +57,8 @@ func (a *app) drawMissedCall(c canvas, m *pbxv1.MissedCall, now time.Time) {
 	if m.GetWait() != nil {
 		c.field("waited", span(m.GetWait().AsDuration()))
 	}
-	c.field("attempts", fmt.Sprintf("%d%s, %d today", m.GetAttempts(), a.moment(" since ", m.GetOpenedAt()), m.GetAttemptsToday()))
+	c.field("attempts", fmt.Sprintf("%d, %d today", m.GetAttempts(), m.GetAttemptsToday()))
+	c.field("opened", a.moment("at ", m.GetOpenedAt()))
 	if n := m.GetFailedCallbacks(); n > 0 {
 		c.field("called back", fmt.Sprintf("%d× without an answer", n))
 	}
