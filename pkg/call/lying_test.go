@@ -45,8 +45,8 @@ func disorders(events []*pbxv1.Event) map[string][]*pbxv1.Event {
 // Where times are those of receipt, a disorder can make spans too short, but no call stays open, and no answer is lost.
 func TestLyingTimes(t *testing.T) {
 	for _, v := range variants(t) {
-		for _, s := range v.dialect.Scenarios() {
-			t.Run(fmt.Sprintf("%s/%s", v.name(), s), func(t *testing.T) {
+		for _, s := range v.Dialect.Scenarios() {
+			t.Run(fmt.Sprintf("%s/%s", v.Variant, s), func(t *testing.T) {
 				events := v.events(t, v.call(s, 7))
 				want := answeredBy(followOne(t, events))
 				for name, order := range disorders(events) {

@@ -80,8 +80,8 @@ func repeated(rng *rand.Rand, events []*pbxv1.Event) []*pbxv1.Event {
 // The state of a call is a function of the set of its events.
 func TestOrder(t *testing.T) {
 	for _, v := range variants(t) {
-		for _, s := range v.dialect.Scenarios() {
-			t.Run(fmt.Sprintf("%s/%s", v.name(), s), func(t *testing.T) {
+		for _, s := range v.Dialect.Scenarios() {
+			t.Run(fmt.Sprintf("%s/%s", v.Variant, s), func(t *testing.T) {
 				t.Parallel()
 				rng := rand.New(rand.NewPCG(2, 3))
 				events := v.events(t, v.call(s, 7))
@@ -105,7 +105,7 @@ func TestOrder(t *testing.T) {
 // Calls without an id that follow each other are told apart, however the events of each come.
 func TestConsecutive(t *testing.T) {
 	v := variantNamed(t, "mcn-documents")
-	for _, s := range v.dialect.Scenarios() {
+	for _, s := range v.Dialect.Scenarios() {
 		for count := 2; count <= 3; count++ {
 			t.Run(fmt.Sprintf("%d %s", count, s), func(t *testing.T) {
 				t.Parallel()

@@ -36,8 +36,8 @@ type tells struct {
 func tellsOf(v variant, c *flow.Call) tells {
 	in := c.Direction == flow.Incoming
 	out := c.Direction == flow.Outgoing
-	switch name := v.name(); {
-	case v.vendor == "ipex":
+	switch name := v.Variant; {
+	case v.Vendor == "ipex":
 		return tells{true, true, true, true, true}
 	case name == "mcn-documents" || name == "mcn-call-id":
 		return tells{begin: out, ring: !out, answer: true, talk: true}
@@ -60,14 +60,14 @@ func outcomeOf(v variant, c *flow.Call) call.Outcome {
 		flow.OutcomeAbandonedRinging: call.Abandoned, flow.OutcomeAbandonedQueue: call.Abandoned,
 		flow.OutcomeBusy: call.Busy, flow.OutcomeBusyOutgoing: call.Busy,
 	}[c.Outcome]
-	composed := strings.HasPrefix(v.name(), "mcn-composed")
+	composed := strings.HasPrefix(v.Variant, "mcn-composed")
 	noPhone := len(c.Rang) == 0 && c.Direction == flow.Incoming
 	switch {
-	case composed && (c.Direction == flow.Outgoing || truth != call.Answered), v.vendor == "mcn" && noPhone:
+	case composed && (c.Direction == flow.Outgoing || truth != call.Answered), v.Vendor == "mcn" && noPhone:
 		return call.Unknown
-	case v.vendor == "mcn" && truth != call.Answered:
+	case v.Vendor == "mcn" && truth != call.Answered:
 		return call.RangOut // everything is missed
-	case v.vendor == "xvb" && c.Outcome == flow.OutcomeUnansweredOutgoing:
+	case v.Vendor == "xvb" && c.Outcome == flow.OutcomeUnansweredOutgoing:
 		return call.Failed // NotAvailable
 	}
 	return truth
@@ -90,7 +90,7 @@ func factsOfTruth(v variant, c *flow.Call) facts {
 	case c.Direction != flow.Outgoing:
 		f.answered = sorted([]string{c.AnsweredBy, c.TransferredTo})
 	}
-	if v.vendor == "ipex" || strings.HasPrefix(v.name(), "xvb-family") {
+	if v.Vendor == "ipex" || strings.HasPrefix(v.Variant, "xvb-family") {
 		f.transferredTo = c.TransferredTo
 		if c.Scenario == flow.TransferCancelled {
 			f.cancelled = 1
@@ -177,11 +177,11 @@ func sorted(extensions []string) string {
 // Whatever pbxsim makes up is followed to the truth, as far as the variant can tell it.
 func TestTruth(t *testing.T) {
 	for _, v := range variants(t) {
-		for _, s := range v.dialect.Scenarios() {
-			t.Run(fmt.Sprintf("%s/%s", v.name(), s), func(t *testing.T) {
+		for _, s := range v.Dialect.Scenarios() {
+			t.Run(fmt.Sprintf("%s/%s", v.Variant, s), func(t *testing.T) {
 				for number := range int64(20) {
 					made := v.call(s, number)
-					if v.name() == "mcn-documents" && made.Withheld() && len(made.Rang) > 1 {
+					if v.Variant == "mcn-documents" && made.Withheld() && len(made.Rang) > 1 {
 						continue // nothing tells that these legs belong together
 					}
 					events := v.events(t, made)
@@ -205,7 +205,7 @@ func TestSpans(t *testing.T) {
 	}
 	for name, untold := range untold {
 		v := variantNamed(t, name)
-		for _, s := range v.dialect.Scenarios() {
+		for _, s := range v.Dialect.Scenarios() {
 			if slices.Contains(untold, s) {
 				continue
 			}

@@ -12,16 +12,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/call"
-	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/event"
-	"github.com/switchhook/switchhook/pkg/ingress"
-	"github.com/switchhook/switchhook/pkg/vendors/ipex"
-	"github.com/switchhook/switchhook/pkg/vendors/mcn"
-	"github.com/switchhook/switchhook/pkg/vendors/xvb"
-	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"github.com/switchhook/switchhook/services/pbxsim/dialect"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 var morning = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
@@ -38,70 +32,31 @@ tenants:
       - {vendor: xvb, name: family, webhook: {crm_token: family-token}}
 `
 
-// variant is how an exchange speaks, and who understands it.
-type variant struct {
-	vendor  string
-	dialect dialect.Dialect
-	site    flow.Site
-	reader  webhook.Vendor
-}
-
-func (v variant) name() string { return v.vendor + "-" + v.dialect.Variant() }
+// variant is how an exchange speaks.
+type variant struct{ *traffic.Speaker }
 
 // isAlike reports whether another variant becomes the same events but for how they are written.
 func (v variant) isAlike() bool {
 	return slices.Contains([]string{
 		"ipex-numbers", "ipex-nulls", "mcn-composed-get", "xvb-both",
 		"xvb-family-json", "xvb-family-payload", "xvb-family-key", "xvb-family-bearer",
-	}, v.name())
+	}, v.Variant)
 }
 
 // variants returns all dialects that pbxsim speaks.
-func variants(t testing.TB) []variant {
+func variants(t testing.TB) (all []variant) {
 	t.Helper()
-	c, err := config.Parse([]byte(configuration))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []variant
-	for _, configured := range c.Tenants[0].Exchanges {
-		e, err := dialect.New(configured)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reader := reader(t, configured)
-		for _, d := range e.Variants() {
-			site := flow.Site{Tenant: e.Tenant, Region: e.Region, Scenarios: d.Scenarios()}
-			all = append(all, variant{e.Vendor, d, site, reader})
-		}
+	for _, s := range traffic.Speakers(t, configuration, traffic.Options{Teams: 1}) {
+		all = append(all, variant{s})
 	}
 	return all
-}
-
-func reader(t testing.TB, c *config.Exchange) webhook.Vendor {
-	t.Helper()
-	exchanges := []*config.Exchange{c}
-	var v webhook.Vendor
-	var err error
-	switch c.Vendor {
-	case ipex.Name:
-		v, err = ipex.New(exchanges)
-	case mcn.Name:
-		v, err = mcn.New(exchanges)
-	default:
-		v, err = xvb.New(exchanges)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 // variantNamed returns one of them.
 func variantNamed(t testing.TB, name string) variant {
 	t.Helper()
 	for _, v := range variants(t) {
-		if v.name() == name {
+		if v.Variant == name {
 			return v
 		}
 	}
@@ -111,7 +66,7 @@ func variantNamed(t testing.TB, name string) variant {
 
 // call makes up a call of a scenario, the same for the same number.
 func (v variant) call(s flow.Scenario, number int64) *flow.Call {
-	site := v.site
+	site := v.Site
 	site.Scenarios = []flow.Scenario{s}
 	return flow.NewTeam(1, site, 3, 1).Next(number, morning).Call
 }
@@ -119,24 +74,7 @@ func (v variant) call(s flow.Scenario, number int64) *flow.Call {
 // events returns what comes of what the exchange sends about a call. What the vendor gives no time is received when it happens.
 func (v variant) events(t testing.TB, c *flow.Call) []*pbxv1.Event {
 	t.Helper()
-	var all []*pbxv1.Event
-	for _, m := range v.dialect.Call(c) {
-		r := webhook.Request{
-			Method: m.Request.Method, Path: m.Request.Path, Query: m.Request.Query, Header: m.Request.Header,
-			Body: m.Request.Body, ReceivedAt: m.At,
-		}
-		e, err := v.reader.Authenticate(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reading, err := e.Read(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ingress.Complete(reading.Events, e.Origin(), m.At, event.NewID)
-		all = append(all, reading.Events...)
-	}
-	return all
+	return v.Tell(t, flow.Episode{Call: c}).Events
 }
 
 // follow applies events, each at the time of its receipt or, if that would go back, of the one before, and returns the calls

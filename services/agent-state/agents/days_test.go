@@ -12,12 +12,13 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/config"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 // TestFolding demands that figures stay the same when facts become final, and that little is kept then.
 func TestFolding(t *testing.T) {
-	tr := simulate(t, allVendors, 5, 16, noon, 3*time.Hour)
-	fresh, folded := tr.follow(tr.stream()), tr.follow(tr.stream())
+	sim := simulate(t, allVendors, 5, 1, noon, 3*time.Hour)
+	fresh, folded := sim.follow(traffic.Stream(sim.calls)), sim.follow(traffic.Stream(sim.calls))
 	end := noon.Add(20 * time.Hour)
 	for now := noon.Add(3 * time.Hour); !now.After(end); now = now.Add(7 * time.Minute) {
 		folded.hear(now, &pbxv1.Event{Id: now.String(), Time: timestamppb.New(now)})

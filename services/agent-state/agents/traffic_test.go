@@ -1,9 +1,7 @@
 package agents_test
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -11,11 +9,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/switchhook/switchhook/pkg/config"
-	"github.com/switchhook/switchhook/pkg/vendors"
-	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"github.com/switchhook/switchhook/services/pbxsim/dialect"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 const allVendors = `
@@ -41,145 +37,42 @@ tenants:
       - {vendor: ipex, webhook: {username: webhook, password: hook-password}}
 `
 
-// traffic is what exchanges report during some hours, and what was true.
-type traffic struct {
-	tenants  []*config.Tenant
-	episodes [][]*pbxv1.Event // of one call each, with what agents did before it
-	calls    []*flow.Call
-	shifts   []flow.Shift
-	people   []*flow.Agent
+// simulation is what exchanges report during some hours, and what was true.
+type simulation struct {
+	tenants []*config.Tenant
+	calls   []*traffic.Call
+	people  []*flow.Agent
 }
 
-// simulate lets so many teams work. Their exchanges take turns.
-func simulate(tb testing.TB, file string, seed uint64, teams int, start time.Time, length time.Duration) *traffic {
+// simulate lets so many teams of each variant work.
+func simulate(tb testing.TB, file string, seed uint64, teams int, start time.Time, length time.Duration) *simulation {
 	tb.Helper()
 	c, err := config.Parse([]byte(file))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	set, err := vendors.New(c)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tr := &traffic{tenants: c.Tenants}
-	exchanges := c.Tenants[0].Exchanges
-	for i := range teams {
-		e, err := dialect.New(exchanges[i%len(exchanges)])
-		if err != nil {
-			tb.Fatal(err)
-		}
-		d := e.Variants()[(i/len(exchanges))%len(e.Variants())]
-		_, shifts := d.(dialect.ShiftDialect)
-		site := flow.Site{Tenant: e.Tenant, Region: e.Region, Scenarios: d.Scenarios(), Agents: shifts}
-		team := flow.NewTeam(seed, site, i, i)
-		tr.people = append(tr.people, team.Agents()...)
-		for number := int64(i + 1); ; number += int64(teams) {
-			episode := team.Next(number, start)
+	sim := &simulation{tenants: c.Tenants}
+	speakers := traffic.Speakers(tb, file, traffic.Options{Seed: seed, Teams: teams, Shifts: true})
+	for i, s := range speakers {
+		sim.people = append(sim.people, s.Team.Agents()...)
+		for number := int64(i + 1); ; number += int64(len(speakers)) {
+			episode := s.Team.Next(number, start)
 			last := episode.Call.Moments[len(episode.Call.Moments)-1]
 			if episode.Call.Start.Add(last.At).After(start.Add(length)) {
 				break
 			}
-			var messages []dialect.Message
-			for _, s := range episode.Shifts {
-				messages = append(messages, d.(dialect.ShiftDialect).Shift(s))
-			}
-			messages = append(messages, d.Call(episode.Call)...)
-			tr.episodes = append(tr.episodes, receive(tb, set[e.Vendor], number, messages))
-			tr.calls = append(tr.calls, episode.Call)
-			tr.shifts = append(tr.shifts, episode.Shifts...)
+			sim.calls = append(sim.calls, s.Tell(tb, episode))
 		}
 	}
-	return tr
-}
-
-// receive reads the requests as an ingress does.
-func receive(tb testing.TB, v webhook.Vendor, number int64, messages []dialect.Message) []*pbxv1.Event {
-	tb.Helper()
-	var events []*pbxv1.Event
-	for i, m := range messages {
-		r := webhook.Request{
-			Method: m.Request.Method, Path: m.Request.Path, Query: m.Request.Query, Header: m.Request.Header,
-			Body: m.Request.Body, ReceivedAt: m.At,
-		}
-		exchange, err := v.Authenticate(r)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		reading, err := exchange.Read(r)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		for j, ev := range reading.Events {
-			exchange.Origin().Stamp(ev)
-			ev.ReceivedAt = timestamppb.New(m.At)
-			if ev.GetTime() == nil {
-				ev.Time = ev.GetReceivedAt()
-			}
-			if ev.GetId() == "" {
-				ev.Id = fmt.Sprintf("%d-%d-%d", number, i, j)
-			}
-			events = append(events, ev)
-		}
-	}
-	return events
-}
-
-// stored is an event with when it was stored.
-type stored struct {
-	at time.Time
-	ev *pbxv1.Event
-}
-
-// stream returns all events in the order in which they happened.
-func (tr *traffic) stream() []stored {
-	var all []stored
-	for _, episode := range tr.episodes {
-		for _, ev := range episode {
-			all = append(all, stored{ev.GetReceivedAt().AsTime(), ev})
-		}
-	}
-	slices.SortStableFunc(all, func(x, y stored) int { return x.at.Compare(y.at) })
-	return all
-}
-
-// shuffled returns the same with the events of each call in another order, and some of them again. Nothing is stored before
-// it happens; what agents do between calls keeps its order.
-func (tr *traffic) shuffled(rng *rand.Rand) []stored {
-	var all []stored
-	for _, episode := range tr.episodes {
-		var shifts, calls []*pbxv1.Event
-		for _, ev := range episode {
-			if ev.GetAgent() != nil {
-				shifts = append(shifts, ev)
-				continue
-			}
-			calls = append(calls, ev)
-			if rng.IntN(3) == 0 {
-				calls = append(calls, proto.CloneOf(ev))
-			}
-		}
-		rng.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
-		clock := time.Time{}
-		for _, ev := range slices.Concat(shifts, calls) {
-			if at := ev.GetReceivedAt().AsTime(); at.After(clock) {
-				clock = at
-			}
-			all = append(all, stored{clock, ev})
-			if ev.GetAgent() != nil && rng.IntN(3) == 0 {
-				all = append(all, stored{clock.Add(time.Duration(rng.IntN(600)) * time.Second), proto.CloneOf(ev)})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(x, y stored) int { return x.at.Compare(y.at) })
-	return all
+	return sim
 }
 
 // follow applies a stream.
-func (tr *traffic) follow(stream []stored) *story {
-	s := tell(tr.tenants)
+func (sim *simulation) follow(stream []traffic.Stored) *story {
+	s := tell(sim.tenants)
 	s.clock = time.Time{}
 	for _, e := range stream {
-		s.hear(e.at, e.ev)
+		s.hear(e.At, e.Event)
 	}
 	return s
 }
@@ -196,10 +89,10 @@ func prague(tb testing.TB) *time.Location {
 // TestChain lets all vendors' exchanges report in any order, and demands that the transitions fit one another.
 func TestChain(t *testing.T) {
 	for seed := range uint64(2) {
-		tr := simulate(t, allVendors, seed, 16, noon, time.Hour)
-		chained(t, tr.follow(tr.stream()).out)
+		sim := simulate(t, allVendors, seed, 1, noon, time.Hour)
+		chained(t, sim.follow(traffic.Stream(sim.calls)).out)
 		rng := rand.New(rand.NewPCG(seed, 7))
-		s := tr.follow(tr.shuffled(rng))
+		s := sim.follow(traffic.Shuffled(sim.calls, rng))
 		chained(t, s.out)
 		last := map[string]pbxv1.AgentState{}
 		for _, ev := range s.out {
@@ -216,11 +109,11 @@ func TestChain(t *testing.T) {
 // TestPermutations demands the same agents and figures of every order and repetition of each call's events.
 func TestPermutations(t *testing.T) {
 	for seed := range uint64(2) {
-		tr := simulate(t, allVendors, seed, 16, noon, 2*time.Hour)
+		sim := simulate(t, allVendors, seed, 1, noon, 2*time.Hour)
 		rng := rand.New(rand.NewPCG(seed, 11))
 		now := noon.Add(3 * time.Hour)
 		end := &pbxv1.Event{Id: "end", Time: timestamppb.New(now)}
-		plain, other := tr.follow(tr.stream()), tr.follow(tr.shuffled(rng))
+		plain, other := sim.follow(traffic.Stream(sim.calls)), sim.follow(traffic.Shuffled(sim.calls, rng))
 		plain.hear(now, end)
 		other.hear(now, end)
 		compareAll(t, plain, other, now)
@@ -255,16 +148,16 @@ func compareAll(t *testing.T, plain, other *story, now time.Time) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	tr := simulate(b, allVendors, 1, 128, noon, 3*time.Hour)
-	stream := tr.stream()
+	sim := simulate(b, allVendors, 1, 8, noon, 3*time.Hour)
+	stream := traffic.Stream(sim.calls)
 	var s *story
 	n := len(stream)
 	b.ReportAllocs()
 	for b.Loop() {
 		if n == len(stream) {
-			s, n = tell(tr.tenants), 0
+			s, n = tell(sim.tenants), 0
 		}
-		s.Apply(uint64(n+1), stream[n].at, stream[n].ev)
+		s.Apply(uint64(n+1), stream[n].At, stream[n].Event)
 		n++
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")

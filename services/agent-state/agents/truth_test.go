@@ -10,6 +10,7 @@ import (
 
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 // The truth is found second by second: a clock walks over all moments of the calls and all shifts, and whoever is in a state
@@ -38,20 +39,20 @@ type person struct {
 }
 
 // observe walks over the seconds, and returns the people by login.
-func observe(tr *traffic, from, until time.Time, zone *time.Location) map[string]*person {
+func observe(sim *simulation, from, until time.Time, zone *time.Location) map[string]*person {
 	people := map[string]*person{}
-	for _, a := range tr.people {
+	for _, a := range sim.people {
 		people[a.Login] = &person{queue: a.Queue, days: map[string]map[doing]*spent{}}
 	}
 	all := slices.Collect(maps.Values(people))
 	happens := map[int64][]func(){}
 	on := func(t time.Time, f func()) { happens[t.Unix()] = append(happens[t.Unix()], f) }
-	for _, s := range tr.shifts {
-		on(s.At, func() { people[s.Agent.Login].shift(s) })
-	}
-	for _, c := range tr.calls {
+	for _, c := range sim.calls {
+		for _, s := range c.Shifts {
+			on(s.At, func() { people[s.Agent.Login].shift(s) })
+		}
 		for _, m := range c.Moments {
-			on(c.Start.Add(m.At), func() { moment(people, c, m) })
+			on(c.Start.Add(m.At), func() { moment(people, c.Call, m) })
 		}
 	}
 	day, name := from.Add(-time.Hour), ""
@@ -176,7 +177,7 @@ func (s *sums) ring(v int) { s.Rings++; s.Ring += v; s.RingMax = max(s.RingMax, 
 func (s *sums) talk(v int) { s.Talks++; s.Talk += v; s.TalkMax = max(s.TalkMax, v) }
 
 // figuresOf counts the calls of a day, by agent, by queue, and by hour.
-func figuresOf(tr *traffic, day string, begins time.Time, zone *time.Location) (agents, queues map[string]*sums, hours []*sums) {
+func figuresOf(sim *simulation, day string, begins time.Time, zone *time.Location) (agents, queues map[string]*sums, hours []*sums) {
 	agents, queues, hours = map[string]*sums{}, map[string]*sums{}, make([]*sums, 25)
 	of := func(m map[string]*sums, name string) *sums {
 		if m[name] == nil {
@@ -187,13 +188,13 @@ func figuresOf(tr *traffic, day string, begins time.Time, zone *time.Location) (
 	for i := range hours {
 		hours[i] = &sums{}
 	}
-	for _, c := range tr.calls {
+	for _, c := range sim.calls {
 		if c.Start.In(zone).Format("2006-01-02") != day {
 			continue
 		}
 		if c.Direction == flow.Incoming {
 			for _, s := range []*sums{of(queues, c.Queue), hours[seconds(c.Start.Sub(begins))/3600]} {
-				s.judge(c, c.Outcome == flow.OutcomeAnswered)
+				s.judge(c.Call, c.Outcome == flow.OutcomeAnswered)
 				if len(c.Rang) > 0 {
 					s.ring(seconds(c.Ring))
 				}
@@ -217,9 +218,9 @@ func figuresOf(tr *traffic, day string, begins time.Time, zone *time.Location) (
 				s.OutTalk += seconds(c.Talk)
 			}
 		}
-		for _, a := range tr.people {
+		for _, a := range sim.people {
 			if slices.Contains(c.Rang, a.Extension) {
-				partIn(of(agents, a.Login), c, a)
+				partIn(of(agents, a.Login), c.Call, a)
 			}
 		}
 	}
@@ -295,11 +296,11 @@ func TestTruth(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			tr := simulate(t, ipexAlone, 3, 4, test.start, test.length)
+			sim := simulate(t, ipexAlone, 3, 1, test.start, test.length)
 			until := test.start.Add(test.length)
-			s := tr.follow(tr.stream())
+			s := sim.follow(traffic.Stream(sim.calls))
 			s.hear(until, &pbxv1.Event{Id: "end", Time: timestamppb.New(until)})
-			people := observe(tr, test.start, until, zone)
+			people := observe(sim, test.start, until, zone)
 			for i, day := range test.days {
 				have := s.Day("acme", day, until)
 				begins := have.GetBeginsAt().AsTime()
@@ -307,7 +308,7 @@ func TestTruth(t *testing.T) {
 					t.Errorf("%s: want %d hours, have %v and %d figures", day, test.hours[i], hours, len(have.GetHours()))
 				}
 				checkTimes(t, day, people, have)
-				agents, queues, hours := figuresOf(tr, day, begins, zone)
+				agents, queues, hours := figuresOf(sim, day, begins, zone)
 				checkAgents(t, day, agents, have)
 				checkQueues(t, day, queues, have)
 				for h, f := range have.GetHours() {

@@ -10,6 +10,7 @@ import (
 
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/missed-call/missed"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 // TestDue demands that time alone brings the same events as the next event of any kind, and that reading them back changes
@@ -102,14 +103,13 @@ func compareEvents(t *testing.T, want, have []*pbxv1.Event) {
 
 // TestReplay reads a stream with all that was derived from it, as a new replica does: it derives the same, and nothing more.
 func TestReplay(t *testing.T) {
-	var stream []stored
+	var stream []traffic.Stored
 	s := tell(t, missed.Settings{Tenant: "acme", Expiry: 3 * time.Hour})
 	keep := func(events ...*pbxv1.Event) {
 		for len(events) > 0 {
 			ev := events[0]
-			stored := stored{later(s.clock, ev.GetTime().AsTime()), ev}
-			stream = append(stream, stored)
-			events = append(events[1:], s.hear(stored.at, ev)...)
+			events = append(events[1:], s.hear(ev.GetTime().AsTime(), ev)...)
+			stream = append(stream, traffic.Stored{At: s.clock, Event: ev})
 		}
 	}
 	keep(flat(misses(0, "a", eva), fails(50, "o"), misses(100, "b", eva), misses(200, "c", ""), misses(250, "d", adam))...)
@@ -118,7 +118,7 @@ func TestReplay(t *testing.T) {
 	keep(flat(fails(400, "p"), events(answers(255, "d", adam), tick(1400)), dials(1500, "q", eva), events(tick(20_000)))...)
 	replica := tell(t, missed.Settings{Tenant: "acme", Expiry: 3 * time.Hour})
 	for _, e := range stream {
-		replica.hear(e.at, e.ev)
+		replica.hear(e.At, e.Event)
 	}
 	compareEvents(t, s.out, replica.out)
 	compareLedgers(t, s, replica, nil)

@@ -9,14 +9,10 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/switchhook/switchhook/pkg/config"
-	"github.com/switchhook/switchhook/pkg/vendors"
-	"github.com/switchhook/switchhook/pkg/webhook"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
-	"github.com/switchhook/switchhook/services/pbxsim/dialect"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 const allVendors = `
@@ -31,166 +27,40 @@ tenants:
       - {vendor: xvb, name: family, webhook: {crm_token: family-token}}
 `
 
-// made is a simulated call, how its exchange speaks, and what came of that.
-type made struct {
-	*flow.Call
-	variant string
-	events  []*pbxv1.Event
-}
-
-// ends is when the call is over.
-func (c *made) ends() time.Time { return c.Start.Add(c.Duration()) }
-
-// speaker is one variant of an exchange, with a team of its own.
-type speaker struct {
-	name    string
-	dialect dialect.Dialect
-	team    *flow.Team
-	reader  webhook.Vendor
-}
-
-// speakers returns all variants of all vendors, several times.
-func speakers(tb testing.TB, seed uint64, times int) []speaker {
-	tb.Helper()
-	c, err := config.Parse([]byte(allVendors))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	readers, err := vendors.New(c)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var all []speaker
-	for range times {
-		for _, configured := range c.Tenants[0].Exchanges {
-			e, err := dialect.New(configured)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			for _, d := range e.Variants() {
-				site := flow.Site{Tenant: e.Tenant, Region: e.Region, Scenarios: d.Scenarios()}
-				team := flow.NewTeam(seed, site, len(all), len(all))
-				all = append(all, speaker{e.Vendor + "-" + d.Variant(), d, team, readers[e.Vendor]})
-			}
-		}
-	}
-	return all
-}
-
 // simulate makes up calls at all vendors, side by side. To some callers who were missed, somebody calls back a while later
 // from an exchange that is drawn, without waiting for the verdict.
-func simulate(tb testing.TB, seed uint64, calls int) []*made {
+func simulate(tb testing.TB, seed uint64, count int) []*traffic.Call {
 	tb.Helper()
-	all := speakers(tb, seed, 4)
+	all := traffic.Speakers(tb, allVendors, traffic.Options{Seed: seed, Teams: 4})
 	rng := rand.New(rand.NewPCG(seed, 1))
-	var traffic []*made
-	for number := int64(1); len(traffic) < calls; number++ {
+	var calls []*traffic.Call
+	for number := int64(1); len(calls) < count; number++ {
 		s := all[int(number)%len(all)]
-		c := s.team.Next(number, noon).Call
-		traffic = append(traffic, s.make(tb, c))
+		c := s.Tell(tb, s.Team.Next(number, noon))
+		calls = append(calls, c)
 		if c.Missed && !c.Withheld() && rng.IntN(3) == 0 {
-			traffic = append(traffic, all[rng.IntN(len(all))].back(tb, c, int64(1_000_000)+number, rng))
+			calls = append(calls, all[rng.IntN(len(all))].Tell(tb, back(c.Call, int64(1_000_000)+number, rng)))
 		}
 	}
-	return traffic
+	return calls
 }
 
 // back is a call to somebody who was missed.
-func (s speaker) back(tb testing.TB, c *flow.Call, number int64, rng *rand.Rand) *made {
-	tb.Helper()
+func back(c *flow.Call, number int64, rng *rand.Rand) flow.Episode {
 	scenarios := []flow.Scenario{flow.OutgoingAnswered, flow.OutgoingUnanswered, flow.OutgoingBusy}
 	site := flow.Site{Tenant: "acme", Region: "CZ", Scenarios: scenarios}
 	start := c.Start.Add(c.Duration() + time.Duration(1+rng.IntN(60))*time.Second)
-	back := flow.NewTeam(rng.Uint64(), site, 9000, 200+int(number%100)).Next(number, start).Call
-	back.Outside, back.Start = c.Outside, start
-	return s.make(tb, back)
-}
-
-// make reads the requests about a call as an ingress does.
-func (s speaker) make(tb testing.TB, c *flow.Call) *made {
-	tb.Helper()
-	m := &made{Call: c, variant: s.name}
-	for i, message := range s.dialect.Call(c) {
-		r := webhook.Request{
-			Method: message.Request.Method, Path: message.Request.Path, Query: message.Request.Query,
-			Header: message.Request.Header, Body: message.Request.Body, ReceivedAt: message.At,
-		}
-		exchange, err := s.reader.Authenticate(r)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		reading, err := exchange.Read(r)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		for j, ev := range reading.Events {
-			exchange.Origin().Stamp(ev)
-			ev.ReceivedAt = timestamppb.New(message.At)
-			if ev.GetTime() == nil {
-				ev.Time = ev.GetReceivedAt()
-			}
-			if ev.GetId() == "" {
-				ev.Id = fmt.Sprintf("%d-%d-%d", c.Number, i, j)
-			}
-			m.events = append(m.events, ev)
-		}
-	}
-	return m
-}
-
-// stored is an event with when it was stored.
-type stored struct {
-	at time.Time
-	ev *pbxv1.Event
-}
-
-// stream returns all events in the order in which they happened.
-func stream(traffic []*made) []stored {
-	var all []stored
-	for _, c := range traffic {
-		for _, ev := range c.events {
-			all = append(all, stored{ev.GetReceivedAt().AsTime(), ev})
-		}
-	}
-	slices.SortStableFunc(all, func(x, y stored) int { return x.at.Compare(y.at) })
-	return all
-}
-
-// shuffled returns the same with the events of each call in another order, and some of them again. Nothing is stored before
-// it happens.
-func shuffled(traffic []*made, rng *rand.Rand) []stored {
-	var all []stored
-	for _, c := range traffic {
-		events := slices.Clone(c.events)
-		for _, ev := range c.events {
-			if rng.IntN(3) == 0 {
-				events = append(events, proto.CloneOf(ev))
-			}
-		}
-		rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		clock := time.Time{}
-		for _, ev := range events {
-			clock = later(clock, ev.GetReceivedAt().AsTime())
-			all = append(all, stored{clock, ev})
-		}
-	}
-	slices.SortStableFunc(all, func(x, y stored) int { return x.at.Compare(y.at) })
-	return all
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
+	back := flow.NewTeam(rng.Uint64(), site, 9000, 200+int(number%100)).Next(number, start)
+	back.Call.Outside, back.Call.Start = c.Outside, start
+	return back
 }
 
 // follow applies a stream, with what is derived from it, and lets all windows end.
-func follow(tb testing.TB, stream []stored) *story {
+func follow(tb testing.TB, stream []traffic.Stored) *story {
 	tb.Helper()
 	s := tell(tb)
 	for _, e := range stream {
-		for _, derived := range s.hear(e.at, e.ev) {
+		for _, derived := range s.hear(e.At, e.Event) {
 			s.hear(s.clock, derived)
 		}
 	}
@@ -232,35 +102,35 @@ func compareLedgers(t *testing.T, want, have *story, unnamed map[string]bool) {
 
 // TestTraffic simulates once, for all that is to be true of it.
 func TestTraffic(t *testing.T) {
-	traffic := simulate(t, 1, 10_000)
-	some := traffic[:4000]
-	t.Run("truth", func(t *testing.T) { checkTruth(t, traffic) })
+	calls := simulate(t, 1, 10_000)
+	some := calls[:4000]
+	t.Run("truth", func(t *testing.T) { checkTruth(t, calls) })
 	t.Run("permutations", func(t *testing.T) { checkPermutations(t, some) })
 	t.Run("chains", func(t *testing.T) { checkChains(t, some) })
 	t.Run("due", func(t *testing.T) { checkDue(t, some) })
 }
 
 // checkPermutations demands the same entries of every order and repetition of each call's events.
-func checkPermutations(t *testing.T, traffic []*made) {
+func checkPermutations(t *testing.T, calls []*traffic.Call) {
 	unnamed := map[string]bool{}
-	for _, c := range traffic {
-		for _, ev := range c.events {
+	for _, c := range calls {
+		for _, ev := range c.Events {
 			if ev.GetCall().GetId() == "" {
 				unnamed[ev.GetCall().GetKey()] = true
 			}
 		}
 	}
-	plain := follow(t, stream(traffic))
+	plain := follow(t, traffic.Stream(calls))
 	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		compareLedgers(t, plain, follow(t, shuffled(traffic, rng)), unnamed)
+		compareLedgers(t, plain, follow(t, traffic.Shuffled(calls, rng)), unnamed)
 	}
 }
 
 // checkChains demands of the events about each entry that they begin with an opening, tell no resolution twice, carry what
 // they tell, and end with what the ledger says.
-func checkChains(t *testing.T, traffic []*made) {
-	s := follow(t, shuffled(traffic, rand.New(rand.NewPCG(1, 9))))
+func checkChains(t *testing.T, calls []*traffic.Call) {
+	s := follow(t, traffic.Shuffled(calls, rand.New(rand.NewPCG(1, 9))))
 	ids := map[string]bool{}
 	last := map[string]*pbxv1.MissedCall{}
 	for _, ev := range s.out {
@@ -295,17 +165,17 @@ func checkChains(t *testing.T, traffic []*made) {
 }
 
 // checkDue looks at the time between all events, and demands the events that come without.
-func checkDue(t *testing.T, traffic []*made) {
+func checkDue(t *testing.T, calls []*traffic.Call) {
 	plain, looking := tell(t), tell(t)
-	for _, e := range stream(traffic) {
-		plain.hear(e.at, e.ev)
-		for due := looking.Due(e.at); due != nil; due = looking.Due(e.at) {
+	for _, e := range traffic.Stream(calls) {
+		plain.hear(e.At, e.Event)
+		for due := looking.Due(e.At); due != nil; due = looking.Due(e.At) {
 			derived := looking.hear(due.GetTime().AsTime(), due)
 			if len(derived) == 0 || derived[0].GetId() != due.GetId() {
 				t.Fatalf("want %v first, have %v", due, derived)
 			}
 		}
-		looking.hear(e.at, e.ev)
+		looking.hear(e.At, e.Event)
 	}
 	// Causes that are events have another place in this stream, as it has more events.
 	kinds := func(s *story) (all []string) {
@@ -321,7 +191,7 @@ func checkDue(t *testing.T, traffic []*made) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	all := stream(simulate(b, 1, 20_000))
+	all := traffic.Stream(simulate(b, 1, 20_000))
 	var s *story
 	n := len(all)
 	b.ReportAllocs()
@@ -329,7 +199,7 @@ func BenchmarkApply(b *testing.B) {
 		if n == len(all) {
 			s, n = tell(b), 0
 		}
-		s.Apply(uint64(n+1), all[n].at, all[n].ev)
+		s.Apply(uint64(n+1), all[n].At, all[n].Event)
 		n++
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
@@ -357,7 +227,7 @@ func BenchmarkBusyNumber(b *testing.B) {
 }
 
 func BenchmarkDue(b *testing.B) {
-	s := follow(b, stream(simulate(b, 1, 5000)))
+	s := follow(b, traffic.Stream(simulate(b, 1, 5000)))
 	now := s.clock.Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -9,29 +9,30 @@ import (
 
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 )
 
 // The truth is found by a plain loop over the simulated calls: by what happened, and by the table in the README of pbxsim of
 // what the variants tell of it.
 
 // tellsAnswer reports whether a variant tells that an outgoing call was answered, and when.
-func tellsAnswer(c *made) (whether, when bool) {
+func tellsAnswer(c *traffic.Call) (whether, when bool) {
 	switch {
-	case strings.HasPrefix(c.variant, "mcn-composed"):
+	case strings.HasPrefix(c.Variant, "mcn-composed"):
 		return false, false
-	case strings.HasPrefix(c.variant, "xvb-family"):
+	case strings.HasPrefix(c.Variant, "xvb-family"):
 		return true, true
 	default:
-		return true, !strings.HasPrefix(c.variant, "xvb-")
+		return true, !strings.HasPrefix(c.Variant, "xvb-")
 	}
 }
 
 // talkedAt is when a call was answered or, if its exchange does not tell, began.
-func talkedAt(c *made) time.Time {
+func talkedAt(c *traffic.Call) time.Time {
 	_, when := tellsAnswer(c)
 	if c.Direction == flow.Incoming {
-		when = !strings.HasPrefix(c.variant, "mcn-composed") &&
-			(c.variant != "xvb-body" && c.variant != "xvb-both" || c.Queue != "")
+		when = !strings.HasPrefix(c.Variant, "mcn-composed") &&
+			(c.Variant != "xvb-body" && c.Variant != "xvb-both" || c.Queue != "")
 	}
 	if !when {
 		return c.Start
@@ -39,13 +40,15 @@ func talkedAt(c *made) time.Time {
 	return c.Start.Add(c.Wait + c.Ring)
 }
 
+func overAt(c *traffic.Call) time.Time { return c.Start.Add(c.Duration()) }
+
 // reasons are how a call was missed, as its variant tells it.
-func reasonOf(c *made) pbxv1.MissedCall_Reason {
-	rings := strings.HasPrefix(c.variant, "ipex") || strings.HasPrefix(c.variant, "xvb-family")
+func reasonOf(c *traffic.Call) pbxv1.MissedCall_Reason {
+	rings := strings.HasPrefix(c.Variant, "ipex") || strings.HasPrefix(c.Variant, "xvb-family")
 	switch {
-	case strings.HasPrefix(c.variant, "mcn-composed"), c.variant == "mcn-line" && len(c.Rang) == 0:
+	case strings.HasPrefix(c.Variant, "mcn-composed"), c.Variant == "mcn-line" && len(c.Rang) == 0:
 		return pbxv1.MissedCall_NEVER_REACHED // over, and nobody said how
-	case strings.HasPrefix(c.variant, "mcn"):
+	case strings.HasPrefix(c.Variant, "mcn"):
 		return pbxv1.MissedCall_RANG_OUT // everything is missed
 	case c.Outcome == flow.OutcomeRangOut:
 		return pbxv1.MissedCall_RANG_OUT
@@ -62,35 +65,35 @@ func reasonOf(c *made) pbxv1.MissedCall_Reason {
 
 // truth is an entry as it should be.
 type truth struct {
-	calls      []*made
+	calls      []*traffic.Call
 	failed     int
 	resolution pbxv1.MissedCall_Resolution
-	by         *made
+	by         *traffic.Call
 }
 
 // happening is a moment that matters to the ledger.
 type happening struct {
 	at   time.Time
 	what string // missed, failed or talked
-	call *made
+	call *traffic.Call
 }
 
 // ledgerOf walks over the moments in their order.
-func ledgerOf(traffic []*made) []*truth {
+func ledgerOf(calls []*traffic.Call) []*truth {
 	kinds := []string{"missed", "failed", "talked"}
 	var moments []happening
-	for _, c := range traffic {
+	for _, c := range calls {
 		answered := c.Outcome == flow.OutcomeAnswered
 		told, _ := tellsAnswer(c)
 		switch {
 		case c.Direction == flow.Internal:
 		case c.Missed:
-			moments = append(moments, happening{c.ends(), "missed", c})
+			moments = append(moments, happening{overAt(c), "missed", c})
 		case c.Direction == flow.Outgoing && !told:
 		case answered:
 			moments = append(moments, happening{talkedAt(c), "talked", c})
 		default:
-			moments = append(moments, happening{c.ends(), "failed", c})
+			moments = append(moments, happening{overAt(c), "failed", c})
 		}
 	}
 	slices.SortStableFunc(moments, func(x, y happening) int { // at the same second, first who is missed
@@ -105,7 +108,7 @@ func ledgerOf(traffic []*made) []*truth {
 		case m.what == "missed" && e != nil && number != "":
 			e.calls = append(e.calls, m.call)
 		case m.what == "missed":
-			e = &truth{calls: []*made{m.call}}
+			e = &truth{calls: []*traffic.Call{m.call}}
 			all = append(all, e)
 			open[number] = e
 		case e == nil || number == "":
@@ -130,8 +133,8 @@ func nameOf(number, key string, ended time.Time) string {
 	return number + key + " " + ended.UTC().Format(time.RFC3339)
 }
 
-func (c *made) name() string {
-	return nameOf(c.Outside.E164(), c.events[0].GetCall().GetKey(), c.ends())
+func nameOfCall(c *traffic.Call) string {
+	return nameOf(c.Outside.E164(), c.Events[0].GetCall().GetKey(), overAt(c))
 }
 
 // lastOf names the last attempt of an entry.
@@ -141,17 +144,19 @@ func lastOf(e *pbxv1.MissedCall) string {
 }
 
 // scattered reports whether nothing tells that the legs of a call belong together.
-func scattered(c *made) bool { return c.variant == "mcn-documents" && c.Withheld() && len(c.Rang) > 1 }
+func scattered(c *traffic.Call) bool {
+	return c.Variant == "mcn-documents" && c.Withheld() && len(c.Rang) > 1
+}
 
 // checkTruth compares the ledger with what was simulated, at all variants of all vendors, with calls back at any of them.
-func checkTruth(t *testing.T, traffic []*made) {
-	traffic = slices.DeleteFunc(slices.Clone(traffic), scattered)
-	s := follow(t, stream(traffic))
+func checkTruth(t *testing.T, calls []*traffic.Call) {
+	calls = slices.DeleteFunc(slices.Clone(calls), scattered)
+	s := follow(t, traffic.Stream(calls))
 	want := map[string]*truth{}
 	resolutions := map[pbxv1.MissedCall_Resolution]int{}
 	scenarios := map[flow.Scenario]int{}
-	for _, e := range ledgerOf(traffic) {
-		want[e.calls[len(e.calls)-1].name()] = e
+	for _, e := range ledgerOf(calls) {
+		want[nameOfCall(e.calls[len(e.calls)-1])] = e
 		resolutions[e.resolution]++
 		for _, c := range e.calls {
 			scenarios[c.Scenario]++
@@ -169,7 +174,7 @@ func checkTruth(t *testing.T, traffic []*made) {
 	for name, w := range want {
 		t.Errorf("want an entry %s of %d calls, have none", name, len(w.calls))
 	}
-	checkTold(t, traffic, s)
+	checkTold(t, calls, s)
 	t.Logf("entries by resolution: %v; missed calls by scenario: %v", resolutions, scenarios)
 	if len(resolutions) != 3 || len(scenarios) != 5 {
 		t.Errorf("want all resolutions and scenarios, have %v and %v", resolutions, scenarios)
@@ -181,14 +186,14 @@ func compareTruth(t *testing.T, want *truth, have *pbxv1.MissedCall) {
 	last := want.calls[len(want.calls)-1]
 	var keys []string
 	for _, c := range want.calls {
-		keys = append(keys, c.events[0].GetCall().GetKey())
+		keys = append(keys, c.Events[0].GetCall().GetKey())
 	}
-	if last.variant == "mcn-documents" { // legs have keys of their own
+	if last.Variant == "mcn-documents" { // legs have keys of their own
 		keys = have.GetCallKeys()
 	}
 	queue := ""
 	for _, c := range want.calls {
-		if strings.HasPrefix(c.variant, "ipex") || strings.HasPrefix(c.variant, "xvb-family") {
+		if strings.HasPrefix(c.Variant, "ipex") || strings.HasPrefix(c.Variant, "xvb-family") {
 			queue = cmp.Or(c.Queue, queue)
 		}
 	}
@@ -202,20 +207,20 @@ func compareTruth(t *testing.T, want *truth, have *pbxv1.MissedCall) {
 	case want.resolution != have.GetResolution():
 		t.Errorf("want it resolved by %v, have %v", want.resolution, have)
 	case reasonOf(last) != have.GetReason():
-		t.Errorf("want the reason %v of %s at %s, have %v", reasonOf(last), last.Scenario, last.variant, have)
+		t.Errorf("want the reason %v of %s at %s, have %v", reasonOf(last), last.Scenario, last.Variant, have)
 	case queue != have.GetQueue():
 		t.Errorf("want the queue %q, have %v", queue, have)
 	case waitOf(last) != have.GetWait().AsDuration():
-		t.Errorf("want a wait of %v at %s, have %v", waitOf(last), last.variant, have)
+		t.Errorf("want a wait of %v at %s, have %v", waitOf(last), last.Variant, have)
 	case byOf(want) != have.GetResolvedBy().GetLogin():
 		t.Errorf("want it resolved by %q, have %v", byOf(want), have)
 	}
 }
 
 // waitOf is how long a caller waited, as far as is told when the call began.
-func waitOf(c *made) time.Duration {
-	began := c.variant != "mcn-documents" && c.variant != "mcn-call-id"
-	if strings.HasPrefix(c.variant, "xvb-family") {
+func waitOf(c *traffic.Call) time.Duration {
+	began := c.Variant != "mcn-documents" && c.Variant != "mcn-call-id"
+	if strings.HasPrefix(c.Variant, "xvb-family") {
 		began = c.Queue != "" || len(c.Rang) == 0 // else only its record tells, which is not asked
 	}
 	if !began {
@@ -226,7 +231,7 @@ func waitOf(c *made) time.Duration {
 
 // byOf is the login of who resolved it, where logins are told.
 func byOf(e *truth) string {
-	if e.by == nil || !strings.HasPrefix(e.by.variant, "ipex") && !strings.HasPrefix(e.by.variant, "xvb-family") {
+	if e.by == nil || !strings.HasPrefix(e.by.Variant, "ipex") && !strings.HasPrefix(e.by.Variant, "xvb-family") {
 		return ""
 	}
 	if e.by.From != nil {
@@ -241,14 +246,14 @@ func byOf(e *truth) string {
 }
 
 // checkTold demands that each missed call was told of by an opening, and nothing else was; and that nothing was taken back.
-func checkTold(t *testing.T, traffic []*made, s *story) {
+func checkTold(t *testing.T, calls []*traffic.Call, s *story) {
 	t.Helper()
-	untold := map[string]*made{}
+	untold := map[string]*traffic.Call{}
 	wanted := map[string]bool{}
-	for _, c := range traffic {
+	for _, c := range calls {
 		if c.Missed {
-			untold[c.name()] = c
-			wanted[c.name()] = true
+			untold[nameOfCall(c)] = c
+			wanted[nameOfCall(c)] = true
 		}
 	}
 	for _, ev := range s.out {
@@ -263,6 +268,6 @@ func checkTold(t *testing.T, traffic []*made, s *story) {
 		}
 	}
 	for name, c := range untold {
-		t.Errorf("forgotten: %s, %s at %s", name, c.Scenario, c.variant)
+		t.Errorf("forgotten: %s, %s at %s", name, c.Scenario, c.Variant)
 	}
 }

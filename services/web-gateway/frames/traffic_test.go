@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/services/pbxsim/flow"
+	"github.com/switchhook/switchhook/services/pbxsim/traffic"
 	"github.com/switchhook/switchhook/services/web-gateway/frames"
 )
 
@@ -69,13 +70,13 @@ func (p *page) take(tb testing.TB, s *frames.Snapshot) {
 // TestTraffic has two replicas, one of which began later and is behind, and pages that lose their connection at any frame and
 // come back to any replica: they are told what pages are told that never left.
 func TestTraffic(t *testing.T) {
-	traffic := simulate(t, 1, 3200)
-	t.Run("truth", func(t *testing.T) { checkTruth(t, traffic) })
+	calls := simulate(t, 1, 3200)
+	t.Run("truth", func(t *testing.T) { checkTruth(t, calls) })
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
-			e := &experiment{T: t, rng: rng, all: stream(traffic, rng, seed > 0)}
-			for _, p := range pages(traffic, rng) {
+			e := &experiment{T: t, rng: rng, all: stream(calls, rng, seed > 0)}
+			for _, p := range pages(calls, rng) {
 				e.roaming = append(e.roaming, &roamer{page: newPage(p.viewer), steady: p})
 			}
 			e.run()
@@ -87,7 +88,7 @@ func TestTraffic(t *testing.T) {
 type experiment struct {
 	*testing.T
 	rng      *rand.Rand
-	all      []stored
+	all      []traffic.Stored
 	replicas [2]*frames.Core
 	next     [2]int   // event
 	told     []string // by the first, of each event
@@ -96,7 +97,7 @@ type experiment struct {
 
 // after returns the first event that is later than another.
 func (e *experiment) after(n int, wait time.Duration) int {
-	return slices.IndexFunc(e.all, func(s stored) bool { return s.at.After(e.all[n].at.Add(wait)) })
+	return slices.IndexFunc(e.all, func(s traffic.Stored) bool { return s.At.After(e.all[n].At.Add(wait)) })
 }
 
 func (e *experiment) run() {
@@ -141,7 +142,7 @@ func (e *experiment) advance(i int) string {
 	n := e.next[i]
 	e.next[i]++
 	var words strings.Builder
-	for _, f := range e.replicas[i].Apply(uint64(n+1), e.all[n].at, e.all[n].ev) {
+	for _, f := range e.replicas[i].Apply(uint64(n+1), e.all[n].At, e.all[n].Event) {
 		fmt.Fprintf(&words, "%s %s\n", f.Tenant, f.JSON())
 		for _, r := range e.roaming {
 			if i == 0 && r.steady.viewer.Sees(f) {
@@ -158,7 +159,7 @@ func (e *experiment) advance(i int) string {
 
 // end lets every call end or expire, and demands that nothing goes on then.
 func (e *experiment) end() {
-	c, last := e.replicas[0], e.all[len(e.all)-1].at
+	c, last := e.replicas[0], e.all[len(e.all)-1].At
 	for hours := range 12 {
 		for _, f := range c.Apply(c.Seq()+1, last.Add(time.Duration(hours)*time.Hour), logsIn(0, "nobody", "9999")) {
 			for _, r := range e.roaming {
@@ -241,12 +242,12 @@ func (r *roamer) check(t *testing.T) {
 }
 
 // pages are some with one line, some with several, of both tenants.
-func pages(traffic []*made, rng *rand.Rand) (all []*page) {
+func pages(calls []*traffic.Call, rng *rand.Rand) (all []*page) {
 	lines := map[string][]string{}
-	for _, c := range traffic {
-		for _, ev := range c.events {
-			if e := ev.GetCall().GetExtension(); e != "" && !slices.Contains(lines[c.tenant], e) {
-				lines[c.tenant] = append(lines[c.tenant], e)
+	for _, c := range calls {
+		for _, ev := range c.Events {
+			if e := ev.GetCall().GetExtension(); e != "" && !slices.Contains(lines[c.Tenant], e) {
+				lines[c.Tenant] = append(lines[c.Tenant], e)
 			}
 		}
 	}
@@ -269,29 +270,29 @@ func pages(traffic []*made, rng *rand.Rand) (all []*page) {
 }
 
 // checkTruth demands of exchanges that tell everything what is true of the calls.
-func checkTruth(t *testing.T, traffic []*made) {
+func checkTruth(t *testing.T, calls []*traffic.Call) {
 	t.Helper()
 	w := newWorld(t)
 	byLine := map[string][]heard{}
-	for _, s := range stream(traffic, rand.New(rand.NewPCG(1, 1)), false) {
-		w.hear(s.ev)
+	for _, s := range stream(calls, rand.New(rand.NewPCG(1, 1)), false) {
+		w.hear(s.Event)
 	}
 	for _, f := range w.all {
 		h := read(t, f.JSON())
 		byLine[f.Tenant+h.UniqueID+h.Line] = append(byLine[f.Tenant+h.UniqueID+h.Line], h)
 	}
 	checked := 0
-	for _, c := range traffic {
-		if c.Direction != flow.Incoming || c.variant != "ipex-documents" || len(c.Rang) == 0 {
+	for _, c := range calls {
+		if c.Direction != flow.Incoming || c.Variant != "ipex-documents" || len(c.Rang) == 0 {
 			continue
 		}
 		checked++
-		origin := event.Origin{Vendor: "ipex", Tenant: c.tenant, Exchange: "ipex"}
-		id := event.DerivedID(origin, "call", c.events[0].GetCall().GetKey())
+		origin := event.Origin{Vendor: "ipex", Tenant: c.Tenant, Exchange: "ipex"}
+		id := event.DerivedID(origin, "call", c.Events[0].GetCall().GetKey())
 		for _, line := range c.Rang {
 			want := wantOf(c, line)
 			var have []string
-			for _, h := range byLine[c.tenant+id+line] {
+			for _, h := range byLine[c.Tenant+id+line] {
 				if h.Event == "Contact" {
 					continue
 				}
@@ -311,7 +312,7 @@ func checkTruth(t *testing.T, traffic []*made) {
 	}
 }
 
-func wantOf(c *made, line string) []string {
+func wantOf(c *traffic.Call, line string) []string {
 	switch {
 	case c.Scenario == flow.QueueRetried:
 		return []string{"Ringing", "Ringing", "Answered", "Hangup"}
@@ -332,7 +333,7 @@ func BenchmarkApply(b *testing.B) {
 		if n == len(all) {
 			c, n = frames.New(), 0
 		}
-		for _, f := range c.Apply(uint64(n+1), all[n].at, all[n].ev) {
+		for _, f := range c.Apply(uint64(n+1), all[n].At, all[n].Event) {
 			f.JSON()
 			told++
 		}
