@@ -235,6 +235,10 @@ func TestRules(t *testing.T) {
 			events{at(0, ring, in, "104"), at(3, answer, barge, "109"), at(9, end, in, "104", because(cancelled))},
 			"abandoned 0s+9s+0s; 104 ringing 0s-9s; 109 talking 3s-9s",
 		},
+		"who answered is said to listen in": {
+			events{at(0, ring, in, "104"), at(3, answer, in, "104"), at(5, answer, barge, "104"), at(9, end, in, "104", because(normal))},
+			"answered 0s+3s+6s; 104! ringing 0s-3s talking 3s-9s",
+		},
 		"barge only": {events{at(3, answer, barge, "109"), at(5, end, silent, "109")}, "unknown 2s+0s+0s; 109 talking 3s-5s"},
 		"transfer, who takes over is told": {
 			events{
