@@ -3,6 +3,7 @@ package bus
 import (
 	"crypto/tls"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -41,8 +42,10 @@ func (a *absence) why() error {
 // isRefusal reports whether one of the two sides does not want the other: by its credentials, or by its certificate.
 func isRefusal(err error) bool {
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
-	return certificate || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
-		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted)
+	return certificate || slices.ContainsFunc([]error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrSecureConnRequired,
+		nats.ErrSecureConnWanted,
+	}, func(known error) bool { return errors.Is(err, known) })
 }
 
 // away returns that there is no connection, and why as far as that is known.

@@ -189,8 +189,8 @@ func (t *Table[T]) Maintain() (execute func() error, interrupt func(error)) {
 // deaf is how long a watch may bring nothing while there is something to bring, before another one is begun.
 const deaf = 5 * probeEvery
 
-// follow opens the bucket and takes over what changes, until the bucket or the context is gone, or the watch is deaf: after servers
-// changed, a watch may bring nothing any more without an error, and whoever writes by old revisions would be refused for ever.
+// follow opens the bucket and takes over what changes, until the bucket or the context is gone, or the watch is deaf: should one bring
+// nothing any more without an error, whoever writes by the old revisions would be refused for ever.
 func (t *Table[T]) follow(ctx context.Context) error {
 	kv, err := t.open(ctx)
 	if err != nil {
