@@ -118,15 +118,22 @@ func (l *logged) String() string {
 // A service that is not let in says why, once, and nobody else does; nor that a server which is no more is away.
 func TestConnectSaysWhy(t *testing.T) {
 	address, _ := serveNATS(t, `listen: "LISTEN", jetstream {store_dir: "DATA"}, authorization {users: [{user: u, password: p}]}`)
-	gone := "127.0.0.1:1"
-	tests := map[string]struct{ url, want string }{
-		"wrong password": {"nats://u:wrong@" + address, "nats: Authorization Violation"},
-		"nobody there":   {"nats://" + gone, "connection refused"},
+	folder := t.TempDir()
+	certificate, key := certify(t)
+	write(t, folder+"/cert.pem", certificate)
+	write(t, folder+"/key.pem", key)
+	other, _ := certify(t)
+	write(t, folder+"/other.pem", other)
+	private, _ := serveNATS(t, fmt.Sprintf(`listen: "LISTEN", tls {cert_file: "%s/cert.pem", key_file: "%[1]s/key.pem"}`, folder))
+	tests := map[string]struct{ url, ca, want string }{
+		"wrong password":      {"nats://u:wrong@" + address, "", "nats: Authorization Violation"},
+		"foreign certificate": {"nats://" + private, folder + "/other.pem", "x509: certificate signed by unknown authority"},
+		"nobody there":        {"nats://127.0.0.1:1", "", "connection refused"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var log logged
-			b, err := bus.Connect(bus.Options{URL: test.url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			b, err := bus.Connect(bus.Options{URL: test.url, CA: test.ca, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}
