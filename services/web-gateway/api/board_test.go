@@ -127,7 +127,7 @@ func TestStreamEnds(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	w.server = server
-	signed, _, err := w.keys.Mint(w.now(), tokens.Access, tokens.Identity{Tenant: "acme", Type: "login", Value: "karel"}, tokens.AllRights(), -29*time.Second)
+	signed, _, err := w.keys.Mint(w.now(), tokens.Access, tokens.Identity{Tenant: "acme", Type: "login", Value: "karel"}, tokens.AllRights(), -28*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
