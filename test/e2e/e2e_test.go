@@ -50,10 +50,10 @@ func (s *switchhook) start() {
 		"--admin-listen", s.admin, "--nats-listen", s.nats, "--data", s.data, "--log-level", "error")
 }
 
-// awaitReady waits until it says that it is ready.
+// awaitReady waits until it says that it is ready: it reads the stream first, which grows with the kills and the load.
 func (s *switchhook) awaitReady() {
 	s.t.Helper()
-	s.program.AwaitReady("http://"+s.admin+"/readyz", 30*time.Second)
+	s.program.AwaitReady("http://"+s.admin+"/readyz", 2*time.Minute)
 }
 
 // simulate starts pbxsim against it.
