@@ -123,9 +123,9 @@ func TestSingleIngresses(t *testing.T) {
 
 // Standalone is killed at random moments under load and started again. Every id that got a 200 is stored exactly once.
 func TestKill(t *testing.T) {
-	kills := 10
+	kills, rate := 10, "0" // as much as goes
 	if *long {
-		kills = 100
+		kills, rate = 100, "50" // what is stored is read at each start
 	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -133,7 +133,7 @@ func TestKill(t *testing.T) {
 	s := newSwitchhook(t)
 	s.awaitReady()
 	ledger := filepath.Join(t.TempDir(), "ledger.jsonl")
-	sim := s.simulate(ledger, "--timeout", "3s", "--chaos", "duplicate=0.05")
+	sim := s.simulate(ledger, "--timeout", "3s", "--rate", rate, "--chaos", "duplicate=0.05")
 	for range kills {
 		select {
 		case <-time.After(time.Duration(random.IntN(int(time.Second)))):
