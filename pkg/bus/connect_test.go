@@ -8,13 +8,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/config"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -97,24 +96,6 @@ func TestConnectWithPassword(t *testing.T) {
 	bustest.Eventually(t, "it is back", func() bool { return b.EnsureStreams(t.Context(), bustest.Streams) == nil })
 }
 
-// logged is a log that can be read while it is written.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // A service that is not let in says why, once, and nobody else does; nor that a server which is no more is away.
 func TestConnectSaysWhy(t *testing.T) {
 	address, _ := serveNATS(t, `listen: "LISTEN", jetstream {store_dir: "DATA"}, authorization {users: [{user: u, password: p}]}`)
@@ -132,8 +113,8 @@ func TestConnectSaysWhy(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var log logged
-			b, err := bus.Connect(bus.Options{URL: test.url, CA: test.ca, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			var log logtest.Log
+			b, err := bus.Connect(bus.Options{URL: test.url, CA: test.ca, Log: log.Logger()})
 			if err != nil {
 				t.Fatal(err)
 			}

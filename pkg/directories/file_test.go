@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -42,8 +43,8 @@ func TestFileReload(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(dir, "people.csv")
-		var log logged
-		d := openLogged(t, "- type: file\n  path: "+path, log.logger())
+		var log logtest.Log
+		d := openLogged(t, "- type: file\n  path: "+path, log.Logger())
 		if _, err := d.Find(t.Context(), forms("777888999")); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("no file yet: want unavailable, have %v", err)
 		}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -274,7 +275,7 @@ func TestHTTPLookup(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
-	var log logged
+	var log logtest.Log
 	d := openLogged(t, at(plainYAML+`
   headers: {X-Token: "{token}"}
   secrets: {token: hunter2}
@@ -282,7 +283,7 @@ func TestHTTPLookup(t *testing.T) {
     key: owner.id
     url: STUB/users/{key}
     fields: {responsible_email: "{data.mail}", responsible_extension: "{data.ext}"}
-`, s), log.logger())
+`, s), log.Logger())
 	for range 2 {
 		var have []string
 		for _, m := range find(t, d, "777888999") {

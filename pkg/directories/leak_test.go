@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/directories"
+	"github.com/switchhook/switchhook/pkg/logtest"
 )
 
 // secret is what every credential is in TestLeaks.
@@ -99,8 +100,8 @@ func leaky(address string) []string {
 
 func checkLeaks(t *testing.T, yaml string) {
 	t.Helper()
-	var log logged
-	all, err := directories.New(tenant(t, yaml), log.logger())
+	var log logtest.Log
+	all, err := directories.New(tenant(t, yaml), log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/directories/postgrestest"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
 
@@ -140,8 +141,8 @@ func testSQLFailures(t *testing.T, address string) {
 
 // TestSQLConnectsLazily opens a directory whose server is not there.
 func TestSQLConnectsLazily(t *testing.T) {
-	var log logged
-	openLogged(t, sqlYAML("postgres://u:hunter2@127.0.0.1:1/x", "select @e164 as name"), log.logger())
+	var log logtest.Log
+	openLogged(t, sqlYAML("postgres://u:hunter2@127.0.0.1:1/x", "select @e164 as name"), log.Logger())
 	if have := log.String(); strings.Contains(have, slog.LevelWarn.String()) {
 		t.Errorf("want nothing logged, have %s", have)
 	}

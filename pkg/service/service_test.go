@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/service"
 )
 
@@ -33,27 +33,9 @@ type process struct {
 	t             *testing.T
 	config        string
 	listen, admin string
-	log           *syncBuffer
+	log           *logtest.Log
 	stop          context.CancelFunc
 	done          chan error
-}
-
-// syncBuffer is a log that can be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // freeAddress returns an address of loopback that was free a moment ago.
@@ -85,7 +67,7 @@ func start(t *testing.T, nats string, parts ...service.Part) *process {
 	t.Helper()
 	p := &process{
 		t: t, config: filepath.Join(t.TempDir(), "switchhook.yaml"), listen: freeAddress(t), admin: freeAddress(t),
-		log: &syncBuffer{}, done: make(chan error, 1),
+		log: &logtest.Log{}, done: make(chan error, 1),
 	}
 	p.configure("first-password")
 	ctx, stop := context.WithCancel(t.Context())
@@ -237,7 +219,7 @@ func TestDrain(t *testing.T) {
 
 func TestRunFailsEarly(t *testing.T) {
 	nats := bustest.Start(t)
-	p := &process{t: t, config: filepath.Join(t.TempDir(), "switchhook.yaml"), log: &syncBuffer{}}
+	p := &process{t: t, config: filepath.Join(t.TempDir(), "switchhook.yaml"), log: &logtest.Log{}}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchhook/switchhook/pkg/bus"
 	"github.com/switchhook/switchhook/pkg/bustest"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/service"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestSpool(t *testing.T) {
 	nats := bustest.Start(t)
 	p := &process{
-		t: t, config: filepath.Join(t.TempDir(), "switchhook.yaml"), listen: freeAddress(t), admin: freeAddress(t), log: &syncBuffer{},
+		t: t, config: filepath.Join(t.TempDir(), "switchhook.yaml"), listen: freeAddress(t), admin: freeAddress(t), log: &logtest.Log{},
 	}
 	p.configure("first-password")
 	o := p.options(nats.URL())

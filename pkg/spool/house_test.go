@@ -3,8 +3,6 @@ package spool_test
 import (
 	"context"
 	"log/slog"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/switchhook/switchhook/pkg/bustest"
 	"github.com/switchhook/switchhook/pkg/event"
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/spool"
 	pbxv1 "github.com/switchhook/switchhook/proto/pbx/v1"
 )
@@ -70,30 +69,13 @@ type house struct {
 	options spool.Options
 	spool   *spool.Spool
 	metrics *prometheus.Registry
-	log     *syncBuffer
+	log     *logtest.Log
 	stop    func()
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 func newHouse(t *testing.T, change func(*spool.Options)) *house {
 	t.Helper()
-	h := &house{t: t, server: bustest.Start(t), folder: t.TempDir(), log: &syncBuffer{}, stop: func() {}}
+	h := &house{t: t, server: bustest.Start(t), folder: t.TempDir(), log: &logtest.Log{}, stop: func() {}}
 	h.bus = &lossy{Bus: h.server.Bus()}
 	h.options = spool.Options{
 		Folder: h.folder, Bus: h.bus, Last: 10 * time.Second, Log: slog.New(slog.NewTextHandler(h.log, nil)),

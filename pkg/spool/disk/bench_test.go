@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/spool/disk"
 )
 
@@ -13,7 +14,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 16, 256} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			q := open(b, b.TempDir(), &disk.Budget{Max: 4 << 30}, &log{})
+			q := open(b, b.TempDir(), &disk.Budget{Max: 4 << 30}, &logtest.Log{})
 			defer q.Close()
 			r := disk.Record{ID: "0197b2", At: time.Now(), Data: make([]byte, 500)}
 			b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/spool/disk"
 )
 
@@ -42,7 +43,7 @@ func TestCut(t *testing.T) {
 				fit++
 			}
 		}
-		var said log
+		var said logtest.Log
 		compare(t, records(fit), take(t, folder, &said))
 		if torn := length > 0 && !slices.Contains(ends, length); torn != strings.Contains(said.String(), "unfinished") {
 			t.Errorf("%d bytes: want a word in the log only if something is torn, have %q", length, &said)
@@ -62,7 +63,7 @@ func TestOneByte(t *testing.T) {
 		damaged[at] ^= 0x41
 		folder := t.TempDir()
 		writeFile(t, filepath.Join(folder, filepath.Base(segment)), damaged)
-		var said log
+		var said logtest.Log
 		have := take(t, folder, &said)
 		if want := 4; len(have) != want || !subsequence(have, records(5)) {
 			t.Fatalf("byte %d: want %d of the records, have %v", at, want, have)
@@ -94,7 +95,7 @@ func TestForgedFrames(t *testing.T) {
 	data := readFile(t, segment)
 	data[20] ^= 1 // in the first record's time
 	writeFile(t, segment, data)
-	compare(t, []disk.Record{record(7)}, take(t, folder, &log{}))
+	compare(t, []disk.Record{record(7)}, take(t, folder, &logtest.Log{}))
 }
 
 // Whatever bytes follow a crash, every record that was synced before is read back, nothing else is, and what is no torn frame
@@ -117,7 +118,7 @@ func FuzzTail(f *testing.F) {
 			return // it is whole by chance
 		}
 		writeFile(t, segment, append(data[:end:end], tail...))
-		compare(t, records(n), take(t, folder, &log{}))
+		compare(t, records(n), take(t, folder, &logtest.Log{}))
 		for _, aside := range setAside(t, folder, "damaged") {
 			if aside != string(tail) {
 				t.Errorf("want the tail set aside, %q, have %q", tail, aside)
@@ -148,7 +149,7 @@ func FuzzDamage(f *testing.F) {
 			}
 			from = to
 		}
-		have := take(t, folder, &log{})
+		have := take(t, folder, &logtest.Log{})
 		if len(have) != want || !subsequence(have, records(n)) {
 			t.Errorf("want %d of %v, have %v", want, records(n), have)
 		}

@@ -14,30 +14,13 @@ import (
 	"time"
 
 	"github.com/switchhook/switchhook/pkg/fault"
+	"github.com/switchhook/switchhook/pkg/logtest"
 	"github.com/switchhook/switchhook/pkg/spool/disk"
 )
 
 const room = 64 << 20
 
-// log is a log that a test can read.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func open(t testing.TB, folder string, budget *disk.Budget, to *log) *disk.Queue {
+func open(t testing.TB, folder string, budget *disk.Budget, to *logtest.Log) *disk.Queue {
 	t.Helper()
 	q, err := disk.Open(folder, budget, slog.New(slog.NewTextHandler(to, nil)))
 	if err != nil {
@@ -49,7 +32,7 @@ func open(t testing.TB, folder string, budget *disk.Budget, to *log) *disk.Queue
 // write fills a folder as a process would that is then gone, and returns its segment and where in it the records end.
 func write(t testing.TB, folder string, records ...disk.Record) (segment string, ends []int) {
 	t.Helper()
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	for _, r := range records {
 		if err := q.Append(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -65,7 +48,7 @@ func write(t testing.TB, folder string, records ...disk.Record) (segment string,
 }
 
 // take takes all that is in a folder.
-func take(t testing.TB, folder string, to *log) (all []disk.Record) {
+func take(t testing.TB, folder string, to *logtest.Log) (all []disk.Record) {
 	t.Helper()
 	budget := &disk.Budget{Max: room}
 	q := open(t, folder, budget, to)
@@ -147,7 +130,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "made", "when", "missing")
 			write(t, folder, want...)
-			var said log
+			var said logtest.Log
 			compare(t, want, take(t, folder, &said))
 			if said.String() != "" {
 				t.Errorf("want nothing in the log, have %s", &said)
@@ -157,7 +140,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestTooLong(t *testing.T) {
-	q := open(t, t.TempDir(), &disk.Budget{Max: room}, &log{})
+	q := open(t, t.TempDir(), &disk.Budget{Max: room}, &logtest.Log{})
 	defer q.Close()
 	for name, r := range map[string]disk.Record{
 		"id": {ID: strings.Repeat("i", 256)}, "trace": {Trace: strings.Repeat("i", 256)}, "data": {Data: make([]byte, 4<<20+1)},
@@ -176,7 +159,7 @@ func TestAppendTogether(t *testing.T) {
 	const callers, each = 32, 50
 	folder := t.TempDir()
 	budget := &disk.Budget{Max: 256 << 10} // segments of 32 KiB
-	q := open(t, folder, budget, &log{})
+	q := open(t, folder, budget, &logtest.Log{})
 	var group sync.WaitGroup
 	for caller := range callers {
 		group.Go(func() {
@@ -201,7 +184,7 @@ func TestAppendTogether(t *testing.T) {
 	if err != nil || len(found) < 2 {
 		t.Errorf("want several segments, have %v %v", found, err)
 	}
-	have := take(t, folder, &log{})
+	have := take(t, folder, &logtest.Log{})
 	slices.SortFunc(have, func(a, b disk.Record) int { return a.At.Compare(b.At) })
 	compare(t, records(callers*each), have)
 }
@@ -210,7 +193,7 @@ func TestAppendTogether(t *testing.T) {
 func TestOldestFirst(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, record(0))
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	defer q.Close()
 	took := func(since bool, want ...disk.Record) *disk.Batch {
 		t.Helper()
@@ -248,7 +231,7 @@ func TestOldestFirst(t *testing.T) {
 // A queue that is full refuses, and takes again when something was taken. Queues share the room.
 func TestFull(t *testing.T) {
 	budget := &disk.Budget{Max: 8 << 10}
-	q, other := open(t, t.TempDir(), budget, &log{}), open(t, t.TempDir(), budget, &log{})
+	q, other := open(t, t.TempDir(), budget, &logtest.Log{}), open(t, t.TempDir(), budget, &logtest.Log{})
 	defer q.Close()
 	defer other.Close()
 	stored := 0
@@ -279,7 +262,7 @@ func TestFull(t *testing.T) {
 // A disk that fails costs what is being written, and nothing else.
 func TestDiskFails(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "spool")
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	defer q.Close()
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
@@ -302,17 +285,17 @@ func TestDiskFails(t *testing.T) {
 
 func TestOneProcess(t *testing.T) {
 	folder := t.TempDir()
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	if _, err := disk.Open(folder, &disk.Budget{Max: room}, slog.New(slog.DiscardHandler)); err == nil ||
 		!strings.Contains(err.Error(), "another process") {
 		t.Errorf("want a second one refused, have %v", err)
 	}
 	q.Close()
-	open(t, folder, &disk.Budget{Max: room}, &log{}).Close()
+	open(t, folder, &disk.Budget{Max: room}, &logtest.Log{}).Close()
 }
 
 func TestClosed(t *testing.T) {
-	q := open(t, t.TempDir(), &disk.Budget{Max: room}, &log{})
+	q := open(t, t.TempDir(), &disk.Budget{Max: room}, &logtest.Log{})
 	q.Close()
 	if err := q.Append(context.Background(), record(1)); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("want it unavailable, have %v", err)
@@ -323,7 +306,7 @@ func TestClosed(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	folder := t.TempDir()
 	segment, _ := write(t, folder, record(1))
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	defer q.Close()
 	if err := q.Append(t.Context(), record(2)); err != nil {
 		t.Fatal(err)
@@ -353,7 +336,7 @@ func TestUnreadable(t *testing.T) {
 func TestSetAside(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, record(1), record(2))
-	q := open(t, folder, &disk.Budget{Max: room}, &log{})
+	q := open(t, folder, &disk.Budget{Max: room}, &logtest.Log{})
 	defer q.Close()
 	b, err := q.Oldest()
 	if err != nil {
@@ -379,7 +362,7 @@ func TestStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if have := take(t, folder, &log{}); len(have) != 0 {
+	if have := take(t, folder, &logtest.Log{}); len(have) != 0 {
 		t.Errorf("want no records, have %v", have)
 	}
 }
